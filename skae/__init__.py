@@ -1,0 +1,40 @@
+"""Autoencoders for scikit-learn: Keras networks as transformers, denoisers and outlier detectors.
+
+The public names are loaded on first use, because TensorFlow takes seconds to import:
+``import skae`` alone loads neither TensorFlow nor scikit-learn.
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from skae.estimators import (
+        AutoencoderTransformer,
+        DenoisingRegressor,
+        ReconstructionOutlierDetector,
+        VariationalAutoencoder,
+    )
+
+__version__ = "0.1.0"
+
+__all__ = [
+    "AutoencoderTransformer",
+    "DenoisingRegressor",
+    "ReconstructionOutlierDetector",
+    "VariationalAutoencoder",
+    "__version__",
+]
+
+
+def __getattr__(name: str) -> object:
+    if name in __all__:
+        return getattr(importlib.import_module("skae.estimators"), name)
+    if name in {"datasets", "engine", "inspection", "networks", "thresholds"}:
+        return importlib.import_module(f"skae.{name}")
+    raise AttributeError(f"module 'skae' has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})
