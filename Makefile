@@ -1,0 +1,50 @@
+# Every target makes its own .venv and installs the extras it needs, once.
+PYTHON ?= $(shell command -v python3.11 || command -v python3)
+PYTEST_ARGS ?=
+BIN := .venv/bin
+STAMP := .venv/.installed-
+
+.PHONY: help demo test lint docs bench reproduce clean
+.NOTPARALLEL:
+.DELETE_ON_ERROR:
+
+help:
+	@echo "make demo        compress, denoise and detect on real data; writes three pictures"
+	@echo "make test        the test suite, on two processes"
+	@echo "make lint        ruff and mypy"
+	@echo "make docs        the site, in docs/_build/html; warnings are errors"
+	@echo "make bench       speed and memory beside raw Keras, SciKeras, scikit-learn and PyOD"
+	@echo "make reproduce   the published figures, from the real data in SKAE_DATA"
+	@echo "make clean       remove what the other targets made, .venv included"
+
+# A .venv from elsewhere, or one whose making was interrupted, may lack pip or a living python.
+$(STAMP)%: pyproject.toml
+	@$(BIN)/python -m pip --version >/dev/null 2>&1 || $(PYTHON) -m venv --clear .venv
+	@echo "Installing skae[$*] into .venv (once, some minutes)"
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable ".[$*]"
+	@touch $@
+
+demo: $(STAMP)plot
+	@$(BIN)/python examples/demo.py
+
+test: $(STAMP)test
+	@$(BIN)/python -m pytest -q -n 2 --dist worksteal $(PYTEST_ARGS)
+
+lint: $(STAMP)lint
+	@$(BIN)/ruff check .
+	@$(BIN)/ruff format --check .
+	@$(BIN)/mypy
+
+docs: $(STAMP)docs
+	@$(BIN)/sphinx-build -W --keep-going -q -b html docs docs/_build/html
+	@echo "docs/_build/html/index.html"
+
+bench: $(STAMP)bench
+	@$(BIN)/python -m tests.benchmarks
+
+reproduce: $(STAMP)plot
+	@$(BIN)/python examples/reproduce.py
+
+clean:
+	rm -rf .venv build dist demo-output docs/_build docs/auto_examples docs/generated \
+	  docs/sg_execution_times.rst .pytest_cache .mypy_cache .ruff_cache

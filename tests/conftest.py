@@ -1,0 +1,54 @@
+"""Fixtures that every test may use, and the environment they run in."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+# Workers of pytest-xdist share the cores; libraries that each take all of them would queue for
+# them. It has to be said before TensorFlow and NumPy load.
+if "PYTEST_XDIST_WORKER" in os.environ:
+    for _variable in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "TF_NUM_INTRAOP_THREADS"):
+        os.environ.setdefault(_variable, "1")
+os.environ.setdefault("CUDA_VISIBLE_DEVICES", "-1")
+os.environ.setdefault("MPLBACKEND", "Agg")
+
+import numpy as np
+import pytest
+
+
+@pytest.fixture(scope="session")
+def skae_data():
+    """Return the folder of real data sets, or skip the test that asks for it."""
+    named = os.environ.get("SKAE_DATA", "")
+    if not named:
+        pytest.skip("SKAE_DATA is not set: it names the folder of real data sets")
+    folder = Path(named).expanduser()
+    if not folder.is_dir():
+        pytest.skip(f"SKAE_DATA names {named!r}, which is no folder")
+    return folder
+
+
+@pytest.fixture
+def rng():
+    """Return a seeded generator."""
+    return np.random.default_rng(0)
+
+
+@pytest.fixture(scope="session")
+def table():
+    """Return 60 rows of 6 features in [0, 1] that lie near a plane; read-only."""
+    rng = np.random.default_rng(0)
+    code = rng.uniform(size=(60, 2))
+    rows = code @ rng.uniform(size=(2, 6)) + 0.01 * rng.standard_normal((60, 6))
+    rows = ((rows - rows.min(axis=0)) / np.ptp(rows, axis=0)).astype(np.float32)
+    rows.setflags(write=False)
+    return rows
+
+
+@pytest.fixture(scope="session")
+def frame(table):
+    """Return the same table as a pandas frame with names and an index of its own."""
+    pd = pytest.importorskip("pandas")
+    names = [f"sensor_{i}" for i in range(table.shape[1])]
+    return pd.DataFrame(table.copy(), columns=names, index=pd.RangeIndex(100, 160))
