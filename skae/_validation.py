@@ -1,0 +1,130 @@
+"""Checks of what users hand in, before anything is built or trained."""
+
+from __future__ import annotations
+
+import difflib
+import math
+from collections.abc import Iterable
+from typing import Any
+
+import numpy as np
+from sklearn.base import BaseEstimator
+from sklearn.utils import check_array
+from sklearn.utils.validation import validate_data
+
+from skae._contracts import FloatArray, Shape
+from skae._sklearn import InvalidParameterError, check_sample_weight
+
+# Integers become the first of these, and whatever is one of them already stays as it is.
+FLOAT_DTYPES = (np.float32, np.float64)
+
+
+def nearest(name: str, known: Iterable[str]) -> str:
+    """Return ", did you mean ...?" for the known name most like `name`, or nothing."""
+    matches = difflib.get_close_matches(name, list(known), n=1)
+    return f" Did you mean {matches[0]!r}?" if matches else ""
+
+
+def check_rows(
+    estimator: BaseEstimator, X: Any, *, reset: bool, shape: Shape | None = None
+) -> tuple[FloatArray, Shape]:
+    """Check rows that go into an estimator.
+
+    Parameters
+    ----------
+    estimator : estimator
+        Gets ``n_features_in_`` and ``feature_names_in_`` where `reset` is true, and is held to
+        them otherwise.
+    X : array-like or dataframe of shape (n_samples, ...)
+        A table, or images or sequences with more axes.
+    reset : bool
+        Whether the estimator is being fitted.
+    shape : tuple of int or None
+        Shape that one sample must have where `X` has more than two axes.
+
+    Returns
+    -------
+    X : ndarray of shape (n_samples, n_features)
+        float32 or float64; a view wherever one is enough.
+    shape : tuple of int
+        Shape of one sample as it came.
+    """
+    X = _as_rows(X)
+    came = tuple(X.shape[1:]) if getattr(X, "ndim", 0) > 2 else None
+    if came is not None:
+        if not reset and came != shape:
+            raise ValueError(
+                f"X has samples of shape {came}, but {type(estimator).__name__} was fitted on "
+                f"samples of shape {shape}. Reshape X, or pass one flat row for each sample."
+            )
+        if 0 in X.shape:
+            raise ValueError(
+                f"Found array with 0 sample(s) or feature(s) (shape={X.shape}) while a minimum "
+                "of 1 is required."
+            )
+        X = X.reshape(len(X), -1)
+    X = validate_data(estimator, X, reset=reset, dtype=FLOAT_DTYPES)
+    check_float32_range(X, "X")
+    return X, came or (X.shape[1],)
+
+
+def _as_rows(X: Any) -> Any:
+    """Make an array of lists and tensors; leave tables for scikit-learn, which knows them."""
+    if hasattr(X, "columns") or isinstance(X, np.ndarray) or hasattr(X, "toarray"):
+        return X
+    if hasattr(X, "shape") and len(X.shape) > 2:
+        return np.asarray(X)
+    if isinstance(X, (list, tuple)) and X and np.ndim(X[0]) >= 2:
+        return np.asarray(X)
+    return X
+
+
+def check_targets(y: Any, n_samples: int) -> FloatArray:
+    """Check a denoiser's clean rows, of any width and any number of axes."""
+    y = check_array(y, ensure_2d=False, allow_nd=True, dtype=FLOAT_DTYPES, input_name="y")
+    if len(y) != n_samples:
+        raise ValueError(
+            "Found input variables with inconsistent numbers of samples: "
+            f"X has {n_samples} rows and y has {len(y)}; give one clean row for each noisy one."
+        )
+    check_float32_range(y, "y")
+    return y
+
+
+def check_float32_range(X: FloatArray, name: str) -> None:
+    """Refuse float64 values that become infinite in float32, in which networks are trained."""
+    if X.dtype == np.float32 or X.size == 0:
+        return
+    largest = max(float(X.max()), -float(X.min()))
+    if largest > np.finfo(np.float32).max:
+        raise ValueError(
+            f"{name} contains infinity or a value too large for dtype('float32'): the largest "
+            f"magnitude is {largest:.3g}, and networks are trained in float32, which ends at "
+            f"{np.finfo(np.float32).max:.3g}. Scale {name}, for instance with StandardScaler."
+        )
+
+
+def check_weights(sample_weight: Any, X: FloatArray) -> np.ndarray[Any, np.dtype[np.float64]]:
+    """Check weights of rows: finite, not negative, one for each row, not all zero."""
+    weights = check_sample_weight(sample_weight, X, dtype=np.float64, ensure_non_negative=True)
+    if not weights.any():
+        raise ValueError(
+            "sample_weight is zero for every row, so that there is nothing to train on; give at "
+            "least one row a positive weight."
+        )
+    return weights
+
+
+def check_input_shape(input_shape: Any, n_features: int) -> Shape:
+    """Check that one flat row can be reshaped to `input_shape`."""
+    shape = tuple(input_shape)
+    if not all(isinstance(n, (int, np.integer)) and n > 0 for n in shape):
+        raise InvalidParameterError(
+            f"input_shape must be a tuple of positive integers, got {input_shape!r}."
+        )
+    if math.prod(shape) != n_features:
+        raise InvalidParameterError(
+            f"input_shape={shape} holds {math.prod(shape)} values, but X has {n_features} features "
+            "in each row; set input_shape so that its product is the number of features."
+        )
+    return shape

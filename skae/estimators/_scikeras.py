@@ -1,0 +1,156 @@
+"""SciKeras as the base of the estimators, with what it gets wrong today put right.
+
+The only file that imports SciKeras. Its parameter routing (``optimizer__learning_rate``), its
+compile arguments and its construction of callbacks are used as they are. Put right here:
+
+- scikit-learn >= 1.7 looks for ``__sklearn_tags__`` on every class of the MRO that has the dead
+  ``_more_tags``, and SciKeras 0.13 has only that;
+- ``predict``, ``initialize``, ``scorer``, ``current_epoch``, ``initialized_`` and the two
+  encoders would be public on estimators that must not have them;
+- ``callbacks__*`` (and skae's ``noise__*``, ``threshold__*``) were missing from its prefixes, and
+  a prefix won over a nested object with parameters of its own;
+- optimizers, metrics and callbacks handed in as objects were trained themselves, so that a
+  parameter changed during ``fit`` and clones shared state;
+- its ``repr`` was a wall of text.
+"""
+
+from __future__ import annotations
+
+import copy
+import inspect
+from collections.abc import Iterable
+from typing import Any
+
+import skae._tensorflow  # noqa: F401  isort: skip
+import keras
+from scikeras._utils import route_params
+from scikeras.wrappers import BaseWrapper
+from sklearn.base import BaseEstimator
+
+from skae._sklearn import InvalidParameterError
+from skae._validation import nearest
+
+if "__sklearn_tags__" not in vars(BaseWrapper):
+    BaseWrapper.__sklearn_tags__ = BaseEstimator.__sklearn_tags__
+
+
+class _Hidden:
+    """An attribute that a base class has and an estimator must not show."""
+
+    def __set_name__(self, owner: type, name: str) -> None:
+        self.name = name
+
+    def __get__(self, instance: object, owner: type) -> Any:
+        raise AttributeError(f"{owner.__name__!r} object has no attribute {self.name!r}")
+
+
+class KerasWrapper(BaseWrapper):
+    """SciKeras's wrapper as scikit-learn's conventions need it; knows nothing of autoencoders."""
+
+    _routing_prefixes = frozenset(
+        {"model", "compile", "optimizer", "loss", "metrics", "callbacks", "noise"}
+    )
+
+    predict = _Hidden()
+    initialize = _Hidden()
+    initialized_ = _Hidden()
+    scorer = _Hidden()
+    current_epoch = _Hidden()
+    feature_encoder = _Hidden()
+    target_encoder = _Hidden()
+
+    __repr__ = BaseEstimator.__repr__
+
+    def set_params(self, **params: Any) -> KerasWrapper:
+        """Set parameters, routed ones (``optimizer__learning_rate``) among them.
+
+        Parameters
+        ----------
+        **params : dict
+            Parameters by name.
+
+        Returns
+        -------
+        self : estimator
+            The estimator itself.
+        """
+        plain = {name: value for name, value in params.items() if not self._is_routed(name)}
+        BaseEstimator.set_params(self, **plain)
+        for name in params.keys() - plain.keys():
+            setattr(self, name, params[name])
+        return self
+
+    def _is_routed(self, name: str) -> bool:
+        prefix, separator, _ = name.partition("__")
+        owner = getattr(self, prefix, None)
+        # An object with parameters of its own keeps them itself, as in any scikit-learn estimator.
+        nested = hasattr(owner, "set_params") and not inspect.isclass(owner)
+        return bool(separator) and prefix in self._routing_prefixes and not nested
+
+    def _routed(self, prefix: str) -> dict[str, Any]:
+        """Return the parameters routed to `prefix`, prefix removed."""
+        params = self.get_params(deep=False)
+        return route_params(params, destination=prefix, pass_filter=set())
+
+    def _check_parameter_names(self) -> None:
+        """Refuse what the constructor took as a routed parameter and nobody can use."""
+        known = set(inspect.signature(type(self)).parameters) - {"routed"}
+        for name in vars(self):
+            if name.startswith("_") or name.endswith("_") or name in known:
+                continue
+            prefix = name.partition("__")[0]
+            if not self._is_routed(name):
+                raise InvalidParameterError(
+                    f"{type(self).__name__} has no parameter {name!r}.{nearest(name, known)} "
+                    "Routed parameters start with one of "
+                    f"{', '.join(sorted(p + '__' for p in self._routing_prefixes))}."
+                )
+            if getattr(self, prefix, "") is None:
+                raise InvalidParameterError(
+                    f"{name}={getattr(self, name)!r} has nothing to act on, because {prefix} is "
+                    f"None; set {prefix}, or leave {name} out."
+                )
+
+    def _compile_arguments(self) -> dict[str, Any]:
+        """Return SciKeras's arguments for ``keras.Model.compile``, all of them free to be used."""
+        arguments = self._get_compile_kwargs()
+        optimizer = arguments["optimizer"]
+        if optimizer is self.optimizer:
+            arguments["optimizer"] = type(optimizer).from_config(optimizer.get_config())
+        if self.metrics is not None:
+            arguments["metrics"] = _fresh_metrics(arguments["metrics"])
+        return arguments
+
+    def _fit_callbacks_copied(self) -> list[keras.callbacks.Callback]:
+        """Return the user's callbacks, built by SciKeras's routing where they are classes.
+
+        A callback handed in as an object is copied: training writes to it, keeps the model in it
+        and opens its files, and a parameter must be after ``fit`` what it was before.
+        """
+        given = self.callbacks
+        try:
+            self.callbacks = copy.deepcopy(given)
+            self._initialize_callbacks()
+            return list(_flat(self._fit_callbacks))
+        finally:
+            self.callbacks = given
+            for name in ("_fit_callbacks", "_predict_callbacks"):
+                vars(self).pop(name, None)
+
+
+def _flat(callbacks: Iterable[Any]) -> Iterable[keras.callbacks.Callback]:
+    for callback in callbacks:
+        if isinstance(callback, (list, tuple)):
+            yield from _flat(callback)
+        else:
+            yield callback
+
+
+def _fresh_metrics(metrics: Any) -> Any:
+    if isinstance(metrics, dict):
+        return {name: _fresh_metrics(metric) for name, metric in metrics.items()}
+    if isinstance(metrics, (list, tuple)):
+        return [_fresh_metrics(metric) for metric in metrics]
+    if isinstance(metrics, keras.metrics.Metric):
+        return type(metrics).from_config(metrics.get_config())
+    return metrics

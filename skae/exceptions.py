@@ -1,0 +1,11 @@
+"""Exceptions and warnings of skae."""
+
+from __future__ import annotations
+
+
+class NonFiniteLossError(ValueError, FloatingPointError):
+    """Training was stopped because the loss was no longer a finite number."""
+
+
+class LatentSizeWarning(UserWarning):
+    """The code is at least as large as a row, so that nothing needs to be compressed."""
