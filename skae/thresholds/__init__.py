@@ -1,0 +1,23 @@
+"""Rules that turn training errors into a cut, and cuts chosen from labels."""
+
+from ._labels import threshold_from_labels
+from ._peaks import POTThreshold
+from ._resolve import resolve_threshold
+from ._rules import (
+    FixedThreshold,
+    IQRThreshold,
+    MADThreshold,
+    QuantileThreshold,
+    StdThreshold,
+)
+
+__all__ = [
+    "FixedThreshold",
+    "IQRThreshold",
+    "MADThreshold",
+    "POTThreshold",
+    "QuantileThreshold",
+    "StdThreshold",
+    "resolve_threshold",
+    "threshold_from_labels",
+]
