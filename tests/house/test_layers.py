@@ -1,0 +1,158 @@
+"""Arrows point down: who may import whom."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from tests.house._source import Module, imports, modules, parse
+
+EVERYWHERE = {"_tensorflow", "exceptions"}
+WORKERS = {"networks", "engine", "noise", "thresholds", "errors"}
+ALLOWED = {
+    "": set(),
+    "_contracts": set(),
+    "_tensorflow": set(),
+    "exceptions": set(),
+    "_sklearn": set(),
+    "_validation": {"_sklearn", "_contracts"},
+    **{worker: {"_contracts"} for worker in WORKERS},
+    "estimators": {*WORKERS, "_contracts", "_validation", "_sklearn"},
+    "inspection": {"_validation"},
+    "datasets": {"_validation"},
+}
+EACH = pytest.mark.parametrize("module", modules(), ids=lambda module: module.name)
+
+
+def layer_faults(module: Module):
+    allowed = ALLOWED[module.layer] | EVERYWHERE | {module.layer}
+    faults = []
+    for found in imports(module):
+        parts = found.module.split(".")
+        # The root's names are loaded lazily; its own type-checking imports are all that it has.
+        if parts[0] != "skae" or (module.name == "skae" and found.typing_only):
+            continue
+        layer = parts[1] if len(parts) > 1 else "skae itself"
+        if layer not in allowed:
+            faults.append(f"line {found.line}: {module.layer} imports {found.module}")
+    return faults
+
+
+def outside(module: Module, package: str):
+    return [found for found in imports(module) if found.module.split(".")[0] == package]
+
+
+@EACH
+def test_arrows_point_down(module):
+    assert module.layer in ALLOWED, f"{module.name} belongs to no known part of the house"
+    assert layer_faults(module) == []
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "from skae.engine import Engine",
+        "import skae.engine._cache",
+        "from ..engine import Engine",
+        "from skae import AutoencoderTransformer",
+        "def f():\n    from skae.errors import squared",
+    ],
+)
+def test_an_arrow_that_points_sideways_is_noticed(line):
+    module = parse(Path("skae/networks/_dense.py"), "skae.networks._dense", line)
+    assert len(layer_faults(module)) == 1
+
+
+def test_scikeras_stays_in_one_file():
+    users = [module.name for module in modules() if outside(module, "scikeras")]
+    assert len(users) == 1
+    assert users[0].startswith("skae.estimators.")
+
+
+@EACH
+def test_private_scikit_learn_stays_in_one_file(module):
+    if module.name == "skae._sklearn":
+        return
+    private = [
+        found.line
+        for found in outside(module, "sklearn")
+        if any(part.startswith("_") for part in [*found.module.split("."), found.name or ""])
+    ]
+    assert private == []
+
+
+@EACH
+def test_matplotlib_and_ipywidgets_stay_in_inspection(module):
+    if module.layer != "inspection":
+        assert outside(module, "matplotlib") + outside(module, "ipywidgets") == []
+
+
+@EACH
+def test_thresholds_know_numpy_and_scipy_only(module):
+    if module.layer == "thresholds":
+        assert outside(module, "keras") + outside(module, "tensorflow") == []
+
+
+@EACH
+def test_no_private_keras(module):
+    assert [found.line for found in imports(module) if found.module.startswith("keras.src")] == []
+
+
+def first_line(module, *packages):
+    """Return where a module first loads one of `packages` at import; 0 where it never does."""
+    found = [
+        found.line
+        for found in imports(module)
+        if found.top_level and not found.typing_only
+        if found.module in packages or found.module.split(".")[0] in packages
+    ]
+    return min(found, default=0)
+
+
+@EACH
+def test_tensorflow_is_imported_quietly(module):
+    """Before a module loads Keras, its own package or itself has loaded `skae._tensorflow`."""
+    loud = first_line(module, "keras", "tensorflow", "scikeras")
+    if not loud or module.name == "skae._tensorflow":
+        return
+    package = f"skae.{module.layer}"
+    quiet = [first_line(other, "skae._tensorflow") for other in modules() if other.name == package]
+    own = first_line(module, "skae._tensorflow")
+    is_quiet = (quiet and quiet[0] and not module.is_package) or 0 < own < loud
+    assert is_quiet, f"line {loud} loads TensorFlow, and nothing quiets it"
+
+
+def cycle_in(graph):
+    """Return one cycle of a graph, or an empty list."""
+    done, path = set(), []
+
+    def visit(node):
+        if node in path:
+            return path[path.index(node) :]
+        if node in done:
+            return []
+        path.append(node)
+        found = next((cycle for cycle in map(visit, sorted(graph[node])) if cycle), [])
+        path.pop()
+        done.add(node)
+        return found
+
+    return next((cycle for cycle in map(visit, sorted(graph)) if cycle), [])
+
+
+def test_no_import_cycles():
+    names = {module.name for module in modules()}
+    graph = {
+        module.name: {
+            found.module
+            for found in imports(module)
+            if not found.typing_only and found.module in names - {module.name}
+        }
+        for module in modules()
+    }
+    assert cycle_in(graph) == []
+
+
+def test_a_cycle_is_noticed():
+    assert cycle_in({"a": {"b"}, "b": {"c"}, "c": {"b"}}) == ["b", "c"]
