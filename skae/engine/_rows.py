@@ -1,0 +1,117 @@
+"""Reads rows out of arrays, memory maps and whatever else yields slices, in bounded memory.
+
+Owns where the rows lie, how they are read and that they come out in one float type. Never holds
+batches, epochs or models.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import keras
+import numpy as np
+
+from skae._contracts import Batchable, FloatArray, Shape
+from skae.engine._order import Indices, epoch_order
+
+# Rows are gathered from disk in chunks of this size; two are held at most.
+CHUNK_BYTES = 64 * 2**20
+
+
+class Source:
+    """One array-like, read by rows.
+
+    Parameters
+    ----------
+    data : array-like of shape (n_samples, ...)
+        Anything with ``shape`` and slices of rows; only an ndarray that is not a memory map is
+        read in any order, all else chunk by chunk.
+    """
+
+    def __init__(self, data: Any) -> None:
+        if not hasattr(data, "shape") or not hasattr(data, "__getitem__"):
+            data = np.asarray(data)
+        self.data = data
+        self.dtype = np.dtype(keras.config.floatx())
+        self.shape: Shape = tuple(int(size) for size in data.shape)
+        row_bytes = max(int(np.prod(self.shape[1:])) * self.dtype.itemsize, 1)
+        rows = max(CHUNK_BYTES // row_bytes, 1)
+        outside = not isinstance(data, np.ndarray) or isinstance(data, np.memmap)
+        self.chunk = rows if outside and rows < self.shape[0] else None
+        if outside and self.chunk is None:
+            self.data = np.asarray(data, dtype=self.dtype)
+        self._held: dict[int, FloatArray] = {}
+
+    def __len__(self) -> int:
+        return self.shape[0]
+
+    def slice(self, start: int, stop: int) -> FloatArray:
+        """Return rows `start` to `stop`, without a copy where they have the float type."""
+        return np.asarray(self.data[start:stop], dtype=self.dtype)
+
+    def take(self, indices: Indices) -> FloatArray:
+        """Return the rows at `indices` as a new array."""
+        if self.chunk is None:
+            return self.data.take(indices, axis=0).astype(self.dtype, copy=False)
+        rows = np.empty((len(indices), *self.shape[1:]), self.dtype)
+        numbers = indices // self.chunk
+        for number in np.unique(numbers):
+            inside = numbers == number
+            rows[inside] = self._read(int(number))[indices[inside] - number * self.chunk]
+        return rows
+
+    def _read(self, number: int) -> FloatArray:
+        if number not in self._held:
+            assert self.chunk is not None
+            # A batch may lie across two chunks; an older one is not needed again in an epoch.
+            while len(self._held) > 1:
+                self._held.pop(next(iter(self._held)))
+            start = number * self.chunk
+            self._held[number] = self.slice(start, min(start + self.chunk, len(self)))
+        return self._held[number]
+
+
+class Rows:
+    """Inputs, targets and weights of the same rows, read together.
+
+    Parameters
+    ----------
+    batchable : Batchable
+        With array-likes, not streams.
+    """
+
+    def __init__(self, batchable: Batchable) -> None:
+        self.inputs = Source(batchable.inputs)
+        same = batchable.targets is None or batchable.targets is batchable.inputs
+        self.targets = None if same else Source(batchable.targets)
+        weight = batchable.sample_weight
+        self.weight = None if weight is None else np.asarray(weight, self.inputs.dtype)
+
+    def __len__(self) -> int:
+        return len(self.inputs)
+
+    def order(self, seed: int, epoch: int, shuffle: bool) -> Indices:
+        """Return the order of the rows in an epoch."""
+        sources = [self.inputs] if self.targets is None else [self.inputs, self.targets]
+        chunks = [source.chunk for source in sources if source.chunk is not None]
+        chunk = min(chunks, default=None)
+        return epoch_order(len(self), seed=seed, epoch=epoch, shuffle=shuffle, chunk=chunk)
+
+    def take(self, indices: Indices) -> tuple[FloatArray, FloatArray | None, FloatArray | None]:
+        """Return inputs, targets (None: the inputs) and weights of the rows at `indices`."""
+        targets = None if self.targets is None else self.targets.take(indices)
+        weight = None if self.weight is None else self.weight[indices]
+        return self.inputs.take(indices), targets, weight
+
+    def blocks(self, order: Indices, size: int) -> Iterator[Indices]:
+        """Cut an order into blocks of `size` rows, the last one shorter."""
+        for start in range(0, len(order), size):
+            yield order[start : start + size]
+
+
+def is_stream(inputs: Any) -> bool:
+    """Tell batches that come by themselves (datasets, generators) from rows to be cut."""
+    if isinstance(inputs, keras.utils.PyDataset) or callable(inputs):
+        return True
+    return not hasattr(inputs, "__getitem__") and hasattr(inputs, "__iter__")
