@@ -1,0 +1,59 @@
+"""What skae shows to the public, found by reading ``__all__``."""
+
+from __future__ import annotations
+
+import importlib
+import inspect
+from functools import cache
+
+import skae
+
+SUBPACKAGES = ("datasets", "engine", "errors", "exceptions", "inspection", "networks", "noise")
+SUBPACKAGES = (*SUBPACKAGES, "thresholds")
+
+
+@cache
+def estimators():
+    """Return the public estimator classes."""
+    return tuple(getattr(skae, name) for name in skae.__all__ if name != "__version__")
+
+
+@cache
+def public_objects():
+    """Return the public classes and functions by dotted name."""
+    found = {f"skae.{cls.__name__}": cls for cls in estimators()}
+    for name in SUBPACKAGES:
+        module = importlib.import_module(f"skae.{name}")
+        for public in getattr(module, "__all__", ()):
+            item = getattr(module, public)
+            if inspect.isclass(item) or inspect.isfunction(item):
+                found[f"{module.__name__}.{public}"] = item
+    return found
+
+
+def is_ours(item):
+    """Say whether a function is written in skae, not inherited from scikit-learn or SciKeras."""
+    return getattr(inspect.unwrap(item), "__module__", "").split(".")[0] == "skae"
+
+
+@cache
+def public_methods():
+    """Return the public methods that skae itself defines, by dotted name."""
+    found = {}
+    for name, item in public_objects().items():
+        if not inspect.isclass(item):
+            continue
+        for method_name, method in inspect.getmembers(item):
+            if method_name.startswith("_") or isinstance(method, property):
+                continue
+            if callable(method) and not inspect.isclass(method) and is_ours(method):
+                found[f"{name}.{method_name}"] = method
+    return found
+
+
+def signature_of(item):
+    """Return the parameters of a class or function, without ``self``."""
+    if inspect.isclass(item) and item.__init__ is object.__init__:
+        return {}
+    parameters = inspect.signature(item).parameters
+    return {name: value for name, value in parameters.items() if name not in {"self", "cls"}}

@@ -1,0 +1,71 @@
+"""What importing skae loads, prints and leaves behind; each in a fresh process."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+
+import pytest
+
+from tests.house._source import ROOT
+
+HEAVY = ("keras", "matplotlib", "pandas", "scikeras", "scipy", "sklearn", "tensorflow")
+
+
+def run(code):
+    """Run code in a fresh process, with no variable set that quiets TensorFlow."""
+    environment = {k: v for k, v in os.environ.items() if k != "TF_CPP_MIN_LOG_LEVEL"}
+    return subprocess.run(
+        [sys.executable, "-W", "error", "-c", code],
+        cwd=ROOT,
+        env=environment,
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=True,
+    )
+
+
+def loaded_by(code):
+    report = f"import sys; print([name for name in {HEAVY!r} if name in sys.modules])"
+    return set(eval(run(f"{code}\n{report}").stdout))  # a list of the names above
+
+
+def test_skae_alone_loads_nothing_heavy():
+    assert loaded_by("import skae; skae.__version__; dir(skae)") == set()
+
+
+def test_a_heavy_import_is_noticed():
+    assert loaded_by("import scipy") == {"scipy"}
+
+
+@pytest.mark.parametrize("name", ["thresholds", "datasets"])
+def test_parts_that_need_no_keras_load_none(name):
+    assert not {"tensorflow", "keras", "matplotlib"} & loaded_by(f"import skae.{name}")
+
+
+def test_pictures_are_loaded_when_drawn():
+    assert "matplotlib" not in loaded_by("import skae.inspection")
+
+
+def test_an_estimator_is_imported_in_silence():
+    done = run("import skae; skae.AutoencoderTransformer")
+    assert (done.stdout, done.stderr) == ("", "")
+
+
+def test_import_leaves_global_random_state_alone():
+    code = (
+        "import random, numpy as np\n"
+        "before = random.getstate(), str(np.random.get_state())\n"
+        "import skae; skae.ReconstructionOutlierDetector()\n"
+        "print(before == (random.getstate(), str(np.random.get_state())))"
+    )
+    assert run(code).stdout.strip() == "True"
+
+
+def test_unknown_names_are_refused():
+    import skae
+
+    with pytest.raises(AttributeError, match="module 'skae' has no attribute 'Autoencodr'"):
+        _ = skae.Autoencodr
