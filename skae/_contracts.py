@@ -88,7 +88,22 @@ class Batchable:
 
 @dataclass(frozen=True)
 class TrainingPlan:
-    """How to train: everything the engine needs beside the model and the rows."""
+    """How to train: everything the engine needs beside the model and the rows.
+
+    Parameters
+    ----------
+    epochs : int
+        Epochs to train, counted from `initial_epoch`.
+    batch_size : int
+    shuffle : bool
+        Whether every epoch has an order of its own; it derives from `seed` and the epoch.
+    initial_epoch : int
+        Epochs that the model has been trained for already.
+    seed : int
+    verbose : {0, 1, 2}
+        Nothing, one progress bar, or a line an epoch.
+    jit_compile : bool or "auto"
+    """
 
     epochs: int
     batch_size: int

@@ -25,7 +25,15 @@ try:
 except ImportError:  # scikit-learn < 1.9 has no callbacks
 
     class CallbackSupportMixin:  # type: ignore[no-redef]
-        """Stands in for scikit-learn's mixin: there are no callbacks to support."""
+        """Stands in for scikit-learn's mixin: there are no callbacks to tell of anything."""
+
+        def _init_callback_context(self, **_: Any) -> _NoContext:
+            return _NoContext()
+
+    class _NoContext:
+        def call_on_fit_task_begin(self, **_: Any) -> None: ...
+
+        def call_on_fit_task_end(self, **_: Any) -> None: ...
 
     def with_callbacks(method: Callable[..., Any]) -> Callable[..., Any]:
         """Return `method` as it is."""

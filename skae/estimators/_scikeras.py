@@ -121,6 +121,26 @@ class KerasWrapper(BaseWrapper):
             arguments["metrics"] = _fresh_metrics(arguments["metrics"])
         return arguments
 
+    def _compile(self) -> None:
+        """Compile ``model_``, unless the function that built it has done so, as SciKeras does."""
+        if self.model_.compiled:
+            self._ensure_compiled_model()
+        else:
+            self.model_.compile(**self._compile_arguments(), jit_compile=self.jit_compile)
+        self._compiled_with = self._compile_parameters()
+
+    def _recompile_where_changed(self) -> None:
+        """Give a model that is trained on what was set since: a smaller learning rate, say."""
+        parameters = self._compile_parameters()
+        if self._compiled_with != parameters:
+            self.model_.compile(**self._compile_arguments(), jit_compile=self.jit_compile)
+            self._compiled_with = parameters
+
+    def _compile_parameters(self) -> list[tuple[str, str]]:
+        prefixes = ("compile__", "optimizer", "loss", "metrics", "jit_compile")
+        params = self.get_params(deep=False)
+        return sorted((k, _described(v)) for k, v in params.items() if k.startswith(prefixes))
+
     def _fit_callbacks_copied(self) -> list[keras.callbacks.Callback]:
         """Return the user's callbacks, built by SciKeras's routing where they are classes.
 
@@ -136,6 +156,13 @@ class KerasWrapper(BaseWrapper):
             self.callbacks = given
             for name in ("_fit_callbacks", "_predict_callbacks"):
                 vars(self).pop(name, None)
+
+
+def _described(value: Any) -> str:
+    """Describe a parameter without its address, which changes with every pickle."""
+    if hasattr(value, "get_config") and not inspect.isclass(value):
+        return f"{type(value).__name__}({value.get_config()})"
+    return getattr(value, "__qualname__", repr(value))
 
 
 def _flat(callbacks: Iterable[Any]) -> Iterable[keras.callbacks.Callback]:

@@ -1,0 +1,289 @@
+"""The autoencoder as a transformer."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, ClassVar
+
+import numpy as np
+from sklearn.base import ClassNamePrefixFeaturesOutMixin, TransformerMixin
+from sklearn.utils import Tags, check_array
+from sklearn.utils.validation import check_is_fitted
+
+from skae import engine
+from skae._contracts import FloatArray
+from skae._sklearn import fit_context, with_callbacks
+from skae._validation import FLOAT_DTYPES
+from skae.estimators._base import BaseAutoencoder
+from skae.estimators._reconstruction import ReconstructionMixin
+from skae.estimators._rows import Rows
+
+
+class CodeMixin(ClassNamePrefixFeaturesOutMixin, ReconstructionMixin, TransformerMixin):
+    """`transform` and `inverse_transform` by the two halves of a fitted model."""
+
+    def transform(self: Any, X: Any) -> FloatArray:
+        """Encode rows.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features) or (n_samples, ...)
+            Rows, images or sequences.
+
+        Returns
+        -------
+        Z : ndarray of shape (n_samples, latent_dim)
+            Codes, in the float type of `X`; a feature map is flattened.
+        """
+        X, _ = self._check_inputs(X)
+        codes = self._run(self.encoder_, X)
+        return codes.reshape(len(codes), -1).astype(X.dtype, copy=False)
+
+    def inverse_transform(self: Any, Z: Any) -> FloatArray:
+        """Decode codes.
+
+        Parameters
+        ----------
+        Z : array-like of shape (n_samples, latent_dim) or (n_samples, ...)
+            Codes as `transform` returns them, or shaped like the encoder's output.
+
+        Returns
+        -------
+        X : ndarray of shape (n_samples, n_features) or (n_samples, ...)
+            Shaped as the rows that `fit` got, in the float type of `Z`.
+        """
+        check_is_fitted(self)
+        Z = check_array(Z, dtype=FLOAT_DTYPES, allow_nd=True, input_name="Z")
+        if Z[0].size != self._n_features_out:
+            raise ValueError(
+                f"Z has {Z[0].size} values in each row, but {type(self).__name__} was fitted with "
+                f"codes of {self._n_features_out}; pass what transform returns."
+            )
+        rows = engine.run(self.decoder_, Z.reshape(-1, *self._code_shape))
+        return rows.reshape(-1, *self._sample_shape).astype(Z.dtype, copy=False)
+
+    def __sklearn_tags__(self: Any) -> Tags:
+        tags = super().__sklearn_tags__()  # type: ignore[misc]
+        tags.transformer_tags.preserves_dtype = ["float64", "float32"]
+        return tags
+
+    def _finish_fit(self: Any, rows: Rows, validation: Rows | None) -> None:
+        self._code_shape = self._run(self.encoder_, rows.inputs[:1]).shape[1:]
+
+    @property
+    def _n_features_out(self: Any) -> int:
+        return int(np.prod(self._code_shape, dtype=int))
+
+
+class AutoencoderTransformer(CodeMixin, BaseAutoencoder):
+    """Compress rows to short codes, and bring them back.
+
+    An encoder `f` and a decoder `g` are trained together to minimise the mean over the training
+    rows of ``loss(x, g(f(x)))`` [1]_; `transform` is `f` and `inverse_transform` is `g`. With
+    ``model="linear"`` and a squared loss the codes span the subspace of
+    :class:`~sklearn.decomposition.PCA`.
+
+    Parameters
+    ----------
+    model : {"dense", "linear", "conv", "recurrent", "variational"} or callable, default="dense"
+        Name of a built-in network, or a callable that returns a Keras model: a function, or a
+        ``keras.Model`` subclass passed as the class itself. A callable receives the parameters
+        that its signature names and its own ``model__*``.
+    latent_dim : int or None, default=8
+        Size of the code. None, with ``model="conv"``: no dense bottleneck, the last feature map
+        is the code.
+    hidden_layer_sizes : int or array-like of int, default=(64,)
+        Sizes of the encoder's hidden layers; the decoder mirrors them.
+    activation : str or callable, default="relu"
+        Activation of the hidden layers, as Keras takes it.
+    output_activation : str, callable or None, default=None
+        Activation of the last layer; None is linear.
+    input_shape : tuple of int or None, default=None
+        Shape of one sample, into which the rows of a 2-D `X` are reshaped inside. None takes
+        the shape of `X`.
+    noise : str, keras.layers.Layer or None, default=None
+        Noise that is added to the input while training, drawn anew for every batch; a name or a
+        Keras layer. ``noise__*`` is routed to it. None adds none.
+    optimizer : str, class or keras.optimizers.Optimizer, default="adam"
+        As Keras takes it; ``optimizer__learning_rate`` is routed to it.
+    loss : str, callable or keras.losses.Loss, default="mse"
+        As Keras takes it.
+    metrics : list, dict, str, callable or None, default=None
+        As Keras takes them; their values by epoch are in ``history_``.
+    epochs : int, default=100
+        Passes over the training rows.
+    batch_size : int, default=32
+        Rows in a batch; the last, short batch is never dropped.
+    shuffle : bool, default=True
+        Whether every epoch has a new order of rows.
+    validation_split : float in [0, 1), default=0.0
+        Share of the rows, drawn at random, that is held out and gives ``val_loss``. Not used
+        where `fit` gets `X_val`.
+    early_stopping : bool, default=False
+        Whether training stops when ``val_loss`` no longer falls, and the best weights are
+        restored. Without `X_val` or a `validation_split`, 0.1 of the rows is held out.
+    patience : int, default=10
+        Epochs without a better ``val_loss`` after which early stopping acts.
+    callbacks : list, dict, class or keras.callbacks.Callback, default=None
+        Keras callbacks, which see every epoch. Classes are built with ``callbacks__*``; objects
+        are copied, and the copies that ran are in ``callbacks_``.
+    warm_start : bool, default=False
+        Whether `fit` trains on from the weights of the last fit.
+    verbose : int, default=0
+        0 is silent, 1 shows one progress bar, 2 prints a line an epoch.
+    random_state : int, RandomState instance or None, default=None
+        Seeds the weights, the noise, the held-out rows and the order of rows. An int makes a fit
+        repeatable bit for bit on a CPU; None draws from NumPy's global state.
+    engine : {"auto", "compiled", "keras"}, default="auto"
+        How the network is trained: by compiled epochs or by ``keras.Model.fit``. "auto" compiles
+        wherever all that was asked for can be honoured.
+    jit_compile : bool or "auto", default="auto"
+        Whether XLA compiles the network; "auto" chooses by its layers and the device.
+    **routed : dict
+        Routed parameters: ``optimizer__learning_rate``, ``model__*``, ``callbacks__*``, ``noise__*``
+        and so on. A name that nobody knows is refused by `fit`.
+
+    Attributes
+    ----------
+    model_ : keras.Model
+        Input to reconstruction.
+    encoder_, decoder_ : keras.Model
+        Views on the two halves of ``model_``.
+    history_ : dict of str to list of float
+        Losses and metrics by epoch.
+    n_iter_ : int
+        Epochs trained.
+    engine_ : str
+        "compiled" or "keras": how the network was trained.
+    callbacks_ : list of keras.callbacks.Callback
+        The callbacks that ran in the last fit. Not pickled.
+    n_features_in_ : int
+        Values in a row.
+    feature_names_in_ : ndarray of shape (n_features_in_,)
+        Names of the columns, where `X` had string names for all of them.
+
+    See Also
+    --------
+    VariationalAutoencoder : Codes with a distribution, from which new rows are drawn.
+    sklearn.decomposition.PCA : The linear case in closed form.
+
+    References
+    ----------
+    .. [1] G. E. Hinton and R. R. Salakhutdinov (2006). "Reducing the Dimensionality of Data with
+       Neural Networks". Science 313. :doi:`10.1126/science.1127647`
+
+    Examples
+    --------
+    >>> from sklearn.datasets import load_digits
+    >>> from skae import AutoencoderTransformer
+    >>> X = load_digits().data / 16
+    >>> autoencoder = AutoencoderTransformer(latent_dim=8, epochs=5, random_state=0).fit(X)
+    >>> autoencoder.transform(X).shape
+    (1797, 8)
+    >>> autoencoder.inverse_transform(autoencoder.transform(X)).shape
+    (1797, 64)
+    """
+
+    __metadata_request__fit: ClassVar = {"X_val": True}
+    _required_views = ("encoder_", "decoder_")
+
+    def __init__(
+        self,
+        model: str | Callable[..., Any] = "dense",
+        latent_dim: int | None = 8,
+        *,
+        hidden_layer_sizes: Any = (64,),
+        activation: Any = "relu",
+        output_activation: Any = None,
+        input_shape: tuple[int, ...] | None = None,
+        noise: Any = None,
+        optimizer: Any = "adam",
+        loss: Any = "mse",
+        metrics: Any = None,
+        epochs: int = 100,
+        batch_size: int = 32,
+        shuffle: bool = True,
+        validation_split: float = 0.0,
+        early_stopping: bool = False,
+        patience: int = 10,
+        callbacks: Any = None,
+        warm_start: bool = False,
+        verbose: int = 0,
+        random_state: int | np.random.RandomState | None = None,
+        engine: str = "auto",
+        jit_compile: bool | str = "auto",
+        **routed: Any,
+    ) -> None:
+        self.model = model
+        self.latent_dim = latent_dim
+        self.hidden_layer_sizes = hidden_layer_sizes
+        self.activation = activation
+        self.output_activation = output_activation
+        self.input_shape = input_shape
+        self.noise = noise
+        self.optimizer = optimizer
+        self.loss = loss
+        self.metrics = metrics
+        self.epochs = epochs
+        self.batch_size = batch_size
+        self.shuffle = shuffle
+        self.validation_split = validation_split
+        self.early_stopping = early_stopping
+        self.patience = patience
+        self.callbacks = callbacks
+        self.warm_start = warm_start
+        self.verbose = verbose
+        self.random_state = random_state
+        self.engine = engine
+        self.jit_compile = jit_compile
+        vars(self).update(routed)
+
+    @with_callbacks
+    @fit_context(prefer_skip_nested_validation=True)
+    def fit(
+        self, X: Any, y: Any = None, sample_weight: Any = None, X_val: Any = None
+    ) -> AutoencoderTransformer:
+        """Train the network on rows.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features) or (n_samples, ...)
+            Rows, images or sequences; float32 or float64, integers are cast.
+        y : Ignored
+            Not used, present for API consistency by convention.
+        sample_weight : array-like of shape (n_samples,), default=None
+            Weights of rows; scaled to mean 1, and rows of weight 0 are dropped.
+        X_val : array-like of the kind of `X`, default=None
+            Rows to validate with.
+
+        Returns
+        -------
+        self : AutoencoderTransformer
+            The fitted estimator.
+        """
+        self._fit(X, sample_weight=sample_weight, X_val=X_val)
+        return self
+
+    @with_callbacks
+    @fit_context(prefer_skip_nested_validation=True)
+    def partial_fit(
+        self, X: Any, y: Any = None, sample_weight: Any = None
+    ) -> AutoencoderTransformer:
+        """Train for one more epoch on rows.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features) or (n_samples, ...)
+            Rows, images or sequences.
+        y : Ignored
+            Not used, present for API consistency by convention.
+        sample_weight : array-like of shape (n_samples,), default=None
+            Weights of rows.
+
+        Returns
+        -------
+        self : AutoencoderTransformer
+            The fitted estimator.
+        """
+        self._fit(X, sample_weight=sample_weight, partial=True)
+        return self

@@ -1,0 +1,240 @@
+"""The order of a fit: check, build, train, store.
+
+`BaseAutoencoder` owns that order, the tags and the state for pickling. It holds no layers, no
+losses and no epochs: networks are built by `skae.networks` and trained and run by `skae.engine`.
+"""
+
+from __future__ import annotations
+
+import inspect
+import warnings
+from abc import ABC
+from numbers import Integral, Real
+from typing import Any, ClassVar
+
+from sklearn.utils import Tags, check_random_state
+from sklearn.utils.validation import check_is_fitted
+
+from skae import engine, networks
+from skae._contracts import Batchable, FloatArray, Shape, TrainingPlan
+from skae._sklearn import CallbackSupportMixin, HasMethods, Interval, StrOptions
+from skae._validation import check_input_shape, check_rows, check_targets, check_weights
+from skae.errors import resolve_error
+from skae.estimators._callbacks import EpochBridge
+from skae.estimators._rows import Rows
+from skae.estimators._scikeras import KerasWrapper, keras
+from skae.estimators._state import RebuildableModel, unchanged_on_failure
+from skae.exceptions import LatentSizeWarning
+
+_EARLY_STOPPING_SPLIT = 0.1
+
+
+class BaseAutoencoder(CallbackSupportMixin, RebuildableModel, KerasWrapper, ABC):
+    """Base of all estimators; what they share of `fit`, `partial_fit` and pickling."""
+
+    _parameter_constraints: ClassVar[dict[str, Any]] = {
+        "model": [StrOptions(set(networks.NAMES)), callable],
+        "latent_dim": [Interval(Integral, 1, None, closed="left"), None],
+        "hidden_layer_sizes": ["array-like", Interval(Integral, 1, None, closed="left")],
+        "activation": [str, callable, None],
+        "output_activation": [str, callable, None],
+        "input_shape": [tuple, list, None],
+        "noise": [str, HasMethods(["call", "get_config"]), None],
+        "optimizer": [str, type, HasMethods(["apply_gradients", "get_config"])],
+        "loss": [str, callable, None],
+        "metrics": [list, dict, tuple, str, callable, None],
+        "epochs": [Interval(Integral, 1, None, closed="left")],
+        "batch_size": [Interval(Integral, 1, None, closed="left")],
+        "shuffle": ["boolean"],
+        "validation_split": [Interval(Real, 0, 1, closed="left")],
+        "early_stopping": ["boolean"],
+        "patience": [Interval(Integral, 0, None, closed="left")],
+        "callbacks": [list, tuple, dict, type, HasMethods(["set_model", "on_epoch_end"]), None],
+        "warm_start": ["boolean"],
+        "verbose": ["verbose"],
+        "random_state": ["random_state"],
+        "engine": [StrOptions({"auto", "compiled", "keras"})],
+        "jit_compile": ["boolean", StrOptions({"auto"})],
+    }
+
+    _network_parameters: ClassVar[tuple[str, ...]] = (
+        "latent_dim",
+        "hidden_layer_sizes",
+        "activation",
+        "output_activation",
+    )
+    _required_views: ClassVar[tuple[str, ...]] = ()
+
+    def __sklearn_tags__(self) -> Tags:
+        tags = super().__sklearn_tags__()
+        tags.non_deterministic = False
+        tags.input_tags.three_d_array = True
+        return tags
+
+    def _fit(
+        self,
+        X: Any,
+        y: Any = None,
+        *,
+        sample_weight: Any = None,
+        X_val: Any = None,
+        y_val: Any = None,
+        partial: bool = False,
+    ) -> Rows:
+        """Check, build, train, store; return the rows trained on and leave no trace of failure."""
+        self._check_parameter_names()
+        resumes = hasattr(self, "model_") and (partial or self.warm_start)
+        epochs = 1 if partial else self.epochs
+        context = self._init_callback_context(max_subtasks=epochs)
+        context.call_on_fit_task_begin(estimator=self, X=X, y=y)
+        with unchanged_on_failure(self, resumes=resumes):
+            rows = self._check_training_rows(X, y, sample_weight, reset=not resumes)
+            given = None if X_val is None else self._check_validation_rows(X_val, y_val)
+            if not (resumes and partial):
+                self._seed = int(check_random_state(self.random_state).randint(2**31 - 1))
+            rows, validation = self._held_out(rows.with_weight(), given, partial=partial)
+            if resumes:
+                self._resume_optimizer()
+                self._recompile_where_changed()
+            else:
+                self._build(rows)
+            self._train(rows, validation, epochs, context, append=partial and resumes)
+            self._finish_fit(rows, validation)
+        context.call_on_fit_task_end(estimator=self, X=X, y=y, reconstruction_attributes=dict)
+        return rows
+
+    def _finish_fit(self, rows: Rows, validation: Rows | None) -> None:
+        """Learn what an estimator learns beside the model; a failure here undoes the fit too."""
+
+    def _check_training_rows(self, X: Any, y: Any, sample_weight: Any, *, reset: bool) -> Rows:
+        shape = getattr(self, "_sample_shape", None)
+        X, came = check_rows(self, X, reset=reset, shape=shape)
+        targets = self._check_targets(y, len(X))
+        if reset:
+            self._sample_shape = came
+            self._input_shape = check_input_shape(self.input_shape or came, X.shape[1])
+            self._output_shape = self._input_shape
+        if targets is not None and targets.shape[1:] != self._sample_shape:
+            self._output_shape = self._new_output_shape(targets, reset=reset)
+        weights = None if sample_weight is None else check_weights(sample_weight, X)
+        return Rows(X, targets, weights)
+
+    def _new_output_shape(self, targets: FloatArray, *, reset: bool) -> Shape:
+        shape = tuple(targets.shape[1:]) or (1,)
+        if not reset and shape != self._output_shape:
+            raise ValueError(
+                f"y has rows of shape {shape}, but {type(self).__name__} was fitted on rows of "
+                f"shape {self._output_shape}; fit a new estimator for another width."
+            )
+        return shape
+
+    def _check_targets(self, y: Any, n_samples: int) -> FloatArray | None:
+        """Return the rows to learn; None for the inputs themselves, whatever `y` is."""
+        return None
+
+    def _check_validation_rows(self, X_val: Any, y_val: Any) -> Rows:
+        X_val, _ = check_rows(self, X_val, reset=False, shape=self._sample_shape)
+        targets = self._check_targets(y_val, len(X_val))
+        return Rows(X_val, targets)
+
+    def _held_out(
+        self, rows: Rows, given: Rows | None, *, partial: bool
+    ) -> tuple[Rows, Rows | None]:
+        """Return the rows to train on and those to validate with."""
+        if given is not None or partial:
+            return rows, given
+        share = self.validation_split
+        if self.early_stopping and share == 0:
+            share = _EARLY_STOPPING_SPLIT
+        return rows.held_out(share, self._seed) if share > 0 else (rows, None)
+
+    def _build(self, rows: Rows) -> None:
+        """Build and compile a new model from the parameters as they are now."""
+        params = self.get_params(deep=False)
+        names = set(self._network_parameters)
+        if callable(self.model):
+            names |= set(inspect.signature(self.model).parameters) & params.keys()
+        self._recipe = {
+            "model": self.model,
+            "parameters": {name: params[name] for name in sorted(names)},
+            "options": self._routed("model"),
+            "noise": self._training_noise(rows),
+            "noise_options": self._routed("noise"),
+            "input_shape": self._input_shape,
+            "output_shape": self._output_shape,
+            "seed": self._seed,
+        }
+        vars(self).pop("_optimizer_state", None)
+        self._warn_of_latent_size()
+        self._set_network(self._network())
+        for view in self._required_views:
+            if getattr(self, view) is None:
+                raise ValueError(
+                    f"{type(self).__name__} needs the model's {view[:-1]}, but the model that "
+                    f"model={self.model!r} returned has no attribute and no sub-model named "
+                    f"{view[:-1]!r}; give it one, itself a Keras model or layer."
+                )
+        self._compile()
+        self._loss_error = resolve_error("auto", self.model_.loss).name
+
+    def _training_noise(self, rows: Rows) -> Any:
+        """Return the noise that the network is to add to its input while it trains."""
+        return self.noise
+
+    def _warn_of_latent_size(self) -> None:
+        latent_dim = self.latent_dim
+        if isinstance(self.model, str) and latent_dim and latent_dim >= self.n_features_in_:
+            warnings.warn(
+                f"latent_dim={latent_dim} is not below the number of features "
+                f"({self.n_features_in_}), so the network can copy its input instead of learning "
+                "its structure; choose a smaller latent_dim.",
+                LatentSizeWarning,
+                stacklevel=5,
+            )
+
+    def _train(
+        self, rows: Rows, validation: Rows | None, epochs: int, context: Any, *, append: bool
+    ) -> None:
+        """Have the engine train the model, and keep what it reports."""
+        history = self.history_ if append else {}
+        plan = TrainingPlan(
+            epochs=epochs,
+            batch_size=self.batch_size,
+            shuffle=self.shuffle,
+            initial_epoch=len(history.get("loss", ())),
+            seed=self._seed,
+            verbose=int(self.verbose),
+            jit_compile=self.jit_compile,
+        )
+        self.callbacks_ = [*self._network_callbacks, *self._fit_callbacks_copied()]
+        if self.early_stopping and validation is not None:
+            self.callbacks_.append(
+                keras.callbacks.EarlyStopping(
+                    "val_loss", patience=self.patience, restore_best_weights=True
+                )
+            )
+        if getattr(self, "_skl_callbacks", None):
+            self.callbacks_.append(EpochBridge(self, context, rows.inputs, dict))
+        trainer = engine.select_trainer(self.engine, self.model_, self.callbacks_, plan)
+        new = trainer.train(
+            self.model_,
+            self._batchable(rows),
+            None if validation is None else self._batchable(validation),
+            plan,
+            self.callbacks_,
+        )
+        self.history_ = {name: [*history.get(name, ()), *new[name]] for name in new}
+        self.n_iter_ = len(self.history_["loss"])
+        self.engine_ = trainer.name
+
+    def _batchable(self, rows: Rows) -> Batchable:
+        return rows.batchable(self._input_shape, self._output_shape)
+
+    def _check_inputs(self, X: Any) -> tuple[FloatArray, Shape]:
+        """Check rows to run the model on; return them flat, with the shape in which they came."""
+        check_is_fitted(self)
+        return check_rows(self, X, reset=False, shape=self._sample_shape)
+
+    def _run(self, model: keras.Model, X: FloatArray) -> FloatArray:
+        """Run a view of the model on flat rows."""
+        return engine.run(model, X.reshape(-1, *self._input_shape), jit_compile=self.jit_compile)

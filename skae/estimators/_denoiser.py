@@ -1,0 +1,332 @@
+"""The denoiser: from noisy rows to clean ones."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any, ClassVar
+
+import numpy as np
+from sklearn.base import RegressorMixin
+from sklearn.utils import Tags
+
+from skae._contracts import FloatArray
+from skae._sklearn import fit_context, with_callbacks
+from skae._validation import check_targets
+from skae.estimators._base import BaseAutoencoder
+from skae.estimators._reconstruction import r2_of_values
+from skae.estimators._rows import Rows
+from skae.noise import make_noise
+
+
+class DenoisingRegressor(RegressorMixin, BaseAutoencoder):
+    """Learn to turn noisy rows into clean ones.
+
+    A network `g` is trained to minimise the mean over the training rows of
+    ``loss(clean, g(noisy))`` [1]_. The noisy rows are given (``fit(X_noisy, X_clean)``), or noise
+    is added to clean ones, anew for every batch (``fit(X)``).
+
+    Parameters
+    ----------
+    model : {"dense", "linear", "conv", "recurrent", "variational"} or callable, default="dense"
+        Name of a built-in network, or a callable that returns a Keras model: a function, or a
+        ``keras.Model`` subclass passed as the class itself. A callable receives the parameters
+        that its signature names and its own ``model__*``.
+    latent_dim : int or None, default=8
+        Size of the code. None, with ``model="conv"``: no dense bottleneck, the last feature map
+        is the code.
+    hidden_layer_sizes : int or array-like of int, default=(64,)
+        Sizes of the encoder's hidden layers; the decoder mirrors them.
+    activation : str or callable, default="relu"
+        Activation of the hidden layers, as Keras takes it.
+    output_activation : str, callable or None, default=None
+        Activation of the last layer; None is linear.
+    input_shape : tuple of int or None, default=None
+        Shape of one sample, into which the rows of a 2-D `X` are reshaped inside. None takes
+        the shape of `X`.
+    noise : str, keras.layers.Layer or None, default="gaussian"
+        Noise that `fit` adds to its rows, drawn anew for every batch, where it gets no clean
+        ones; "gaussian" has a standard deviation of 0.1. A name or a Keras layer; ``noise__*`` is
+        routed to it.
+    optimizer : str, class or keras.optimizers.Optimizer, default="adam"
+        As Keras takes it; ``optimizer__learning_rate`` is routed to it.
+    loss : str, callable or keras.losses.Loss, default="mse"
+        As Keras takes it.
+    metrics : list, dict, str, callable or None, default=None
+        As Keras takes them; their values by epoch are in ``history_``.
+    epochs : int, default=100
+        Passes over the training rows.
+    batch_size : int, default=32
+        Rows in a batch; the last, short batch is never dropped.
+    shuffle : bool, default=True
+        Whether every epoch has a new order of rows.
+    validation_split : float in [0, 1), default=0.0
+        Share of the rows, drawn at random, that is held out and gives ``val_loss``. Not used
+        where `fit` gets `X_val`.
+    early_stopping : bool, default=False
+        Whether training stops when ``val_loss`` no longer falls, and the best weights are
+        restored. Without `X_val` or a `validation_split`, 0.1 of the rows is held out.
+    patience : int, default=10
+        Epochs without a better ``val_loss`` after which early stopping acts.
+    callbacks : list, dict, class or keras.callbacks.Callback, default=None
+        Keras callbacks, which see every epoch. Classes are built with ``callbacks__*``; objects
+        are copied, and the copies that ran are in ``callbacks_``.
+    warm_start : bool, default=False
+        Whether `fit` trains on from the weights of the last fit.
+    verbose : int, default=0
+        0 is silent, 1 shows one progress bar, 2 prints a line an epoch.
+    random_state : int, RandomState instance or None, default=None
+        Seeds the weights, the noise, the held-out rows and the order of rows. An int makes a fit
+        repeatable bit for bit on a CPU; None draws from NumPy's global state.
+    engine : {"auto", "compiled", "keras"}, default="auto"
+        How the network is trained: by compiled epochs or by ``keras.Model.fit``. "auto" compiles
+        wherever all that was asked for can be honoured.
+    jit_compile : bool or "auto", default="auto"
+        Whether XLA compiles the network; "auto" chooses by its layers and the device.
+    **routed : dict
+        Routed parameters: ``optimizer__learning_rate``, ``model__*``, ``callbacks__*``, ``noise__*``
+        and so on. A name that nobody knows is refused by `fit`.
+
+    Attributes
+    ----------
+    model_ : keras.Model
+        Input to output.
+    encoder_, decoder_ : keras.Model or None
+        Views on the two halves of ``model_``; None where a custom model has none.
+    history_ : dict of str to list of float
+        Losses and metrics by epoch.
+    n_iter_ : int
+        Epochs trained.
+    engine_ : str
+        "compiled" or "keras": how the network was trained.
+    callbacks_ : list of keras.callbacks.Callback
+        The callbacks that ran in the last fit. Not pickled.
+    n_features_in_ : int
+        Values in a row.
+    feature_names_in_ : ndarray of shape (n_features_in_,)
+        Names of the columns, where `X` had string names for all of them.
+
+    See Also
+    --------
+    AutoencoderTransformer : Its ``noise`` makes codes of a denoising autoencoder.
+
+    References
+    ----------
+    .. [1] P. Vincent, H. Larochelle, Y. Bengio and P.-A. Manzagol (2008). "Extracting and
+       Composing Robust Features with Denoising Autoencoders". ICML.
+       :doi:`10.1145/1390156.1390294`
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from sklearn.datasets import load_digits
+    >>> from skae import DenoisingRegressor
+    >>> X = load_digits().data / 16
+    >>> noisy = X + np.random.default_rng(0).normal(0, 0.2, X.shape)
+    >>> denoiser = DenoisingRegressor(latent_dim=32, epochs=5, random_state=0).fit(noisy, X)
+    >>> bool(np.mean((denoiser.predict(noisy) - X) ** 2) < np.mean((noisy - X) ** 2))
+    True
+    """
+
+    __metadata_request__fit: ClassVar = {"X_val": True, "y_val": True}
+
+    def __init__(
+        self,
+        model: str | Callable[..., Any] = "dense",
+        latent_dim: int | None = 8,
+        *,
+        hidden_layer_sizes: Any = (64,),
+        activation: Any = "relu",
+        output_activation: Any = None,
+        input_shape: tuple[int, ...] | None = None,
+        noise: Any = "gaussian",
+        optimizer: Any = "adam",
+        loss: Any = "mse",
+        metrics: Any = None,
+        epochs: int = 100,
+        batch_size: int = 32,
+        shuffle: bool = True,
+        validation_split: float = 0.0,
+        early_stopping: bool = False,
+        patience: int = 10,
+        callbacks: Any = None,
+        warm_start: bool = False,
+        verbose: int = 0,
+        random_state: int | np.random.RandomState | None = None,
+        engine: str = "auto",
+        jit_compile: bool | str = "auto",
+        **routed: Any,
+    ) -> None:
+        self.model = model
+        self.latent_dim = latent_dim
+        self.hidden_layer_sizes = hidden_layer_sizes
+        self.activation = activation
+        self.output_activation = output_activation
+        self.input_shape = input_shape
+        self.noise = noise
+        self.optimizer = optimizer
+        self.loss = loss
+        self.metrics = metrics
+        self.epochs = epochs
+        self.batch_size = batch_size
+        self.shuffle = shuffle
+        self.validation_split = validation_split
+        self.early_stopping = early_stopping
+        self.patience = patience
+        self.callbacks = callbacks
+        self.warm_start = warm_start
+        self.verbose = verbose
+        self.random_state = random_state
+        self.engine = engine
+        self.jit_compile = jit_compile
+        vars(self).update(routed)
+
+    @with_callbacks
+    @fit_context(prefer_skip_nested_validation=True)
+    def fit(
+        self,
+        X: Any,
+        y: Any = None,
+        sample_weight: Any = None,
+        X_val: Any = None,
+        y_val: Any = None,
+    ) -> DenoisingRegressor:
+        """Train the network on pairs of rows, or on clean rows alone.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features) or (n_samples, ...)
+            Noisy rows; clean ones where `y` is None.
+        y : array-like of shape (n_samples,) or (n_samples, ...), default=None
+            Clean rows, of any width. None: `X` is clean, and `noise` is added to it.
+        sample_weight : array-like of shape (n_samples,), default=None
+            Weights of rows; scaled to mean 1, and rows of weight 0 are dropped.
+        X_val, y_val : array-like of the kind of `X` and `y`, default=None
+            Rows to validate with.
+
+        Returns
+        -------
+        self : DenoisingRegressor
+            The fitted estimator.
+        """
+        self._fit(X, y, sample_weight=sample_weight, X_val=X_val, y_val=y_val)
+        return self
+
+    @with_callbacks
+    @fit_context(prefer_skip_nested_validation=True)
+    def partial_fit(self, X: Any, y: Any = None, sample_weight: Any = None) -> DenoisingRegressor:
+        """Train for one more epoch.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features) or (n_samples, ...)
+            Noisy rows; clean ones where `y` is None.
+        y : array-like of shape (n_samples,) or (n_samples, ...), default=None
+            Clean rows, given at every call or at none.
+        sample_weight : array-like of shape (n_samples,), default=None
+            Weights of rows.
+
+        Returns
+        -------
+        self : DenoisingRegressor
+            The fitted estimator.
+        """
+        self._fit(X, y, sample_weight=sample_weight, partial=True)
+        return self
+
+    def predict(self, X: Any) -> FloatArray:
+        """Denoise rows.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features) or (n_samples, ...)
+            Noisy rows.
+
+        Returns
+        -------
+        y : ndarray of shape (n_samples,) or (n_samples, ...)
+            float64 and 1-D where the clean rows of `fit` were 1-D, otherwise shaped as they were
+            (as `X` is, where `fit` got none) and of the float type of `X`.
+        """
+        X, shape = self._check_inputs(X)
+        rows = self._run(self.model_, X)
+        if self._target_shape == ():
+            return rows.reshape(-1).astype(np.float64)
+        shape = shape if self._target_shape is None else self._target_shape
+        return rows.reshape(-1, *shape).astype(X.dtype, copy=False)
+
+    def score(self, X: Any, y: Any = None, sample_weight: Any = None) -> float:
+        """Compute the R2 of the predictions over all values.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features) or (n_samples, ...)
+            Noisy rows; clean ones where `y` is None.
+        y : array-like of shape (n_samples,) or (n_samples, ...), default=None
+            Clean rows. None: `X` is clean, and is denoised after `noise` has been added to it,
+            the same noise at every call.
+        sample_weight : array-like of shape (n_samples,), default=None
+            Weights of rows.
+
+        Returns
+        -------
+        score : float
+            1 - sum of squared errors / sum of squared differences from the mean of all values;
+            1 is best.
+        """
+        X, _ = self._check_inputs(X)
+        rows = Rows(X, self._check_targets(y, len(X)))
+        if rows.targets is None:
+            rows = self._corrupted(rows)
+        truth = rows.targets.reshape(len(X), -1)  # type: ignore[union-attr]
+        prediction = self._run(self.model_, rows.inputs).reshape(len(X), -1)
+        if truth.shape != prediction.shape:
+            raise ValueError(
+                f"y has {truth.shape[1]} values in each row, but predictions have "
+                f"{prediction.shape[1]}; pass y of the width that fit got."
+            )
+        return r2_of_values(truth, prediction, sample_weight)
+
+    def __sklearn_tags__(self) -> Tags:
+        tags = super().__sklearn_tags__()
+        tags.target_tags.required = False
+        tags.target_tags.multi_output = True
+        return tags
+
+    def _check_targets(self, y: Any, n_samples: int) -> FloatArray | None:
+        return None if y is None else check_targets(y, n_samples)
+
+    def _check_training_rows(self, X: Any, y: Any, sample_weight: Any, *, reset: bool) -> Rows:
+        rows = super()._check_training_rows(X, y, sample_weight, reset=reset)
+        target_shape = None if rows.targets is None else tuple(rows.targets.shape[1:])
+        if not reset and (target_shape is None) != (self._target_shape is None):
+            raise ValueError(
+                "Training goes on as it began: pass y at every call, or at none; got y "
+                f"{'after calls without it' if y is not None else 'missing'}."
+            )
+        if reset and target_shape is None and self.noise is None:
+            raise ValueError(
+                "Without y the noise to remove must be made: got y=None and noise=None; pass the "
+                "clean rows as y, or set noise='gaussian'."
+            )
+        self._target_shape = target_shape
+        return rows
+
+    def _training_noise(self, rows: Rows) -> Any:
+        return self.noise if rows.targets is None else None
+
+    def _train(
+        self, rows: Rows, validation: Rows | None, epochs: int, context: Any, *, append: bool
+    ) -> None:
+        if validation is not None and validation.targets is None:
+            validation = self._corrupted(validation)
+        super()._train(rows, validation, epochs, context, append=append)
+
+    def _corrupted(self, rows: Rows) -> Rows:
+        """Add noise to clean rows, the same at every call; a layer is silent outside training."""
+        recipe = self._recipe
+        noise = recipe["noise"] if recipe["noise"] is not None else self.noise
+        layer = make_noise(noise, recipe["seed"], recipe["noise_options"])
+        images = rows.inputs.reshape(-1, *self._input_shape)
+        noisy = np.asarray(layer(images, training=True)).reshape(rows.inputs.shape)
+        return replace(rows, inputs=noisy, targets=rows.inputs)

@@ -1,0 +1,424 @@
+"""The outlier detector: rows that an autoencoder can't reconstruct."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from numbers import Real
+from typing import Any, ClassVar
+
+import numpy as np
+import pandas as pd
+from sklearn.base import OutlierMixin
+
+from skae import thresholds
+from skae._contracts import FloatArray, ThresholdRule
+from skae._sklearn import HasMethods, Interval, StrOptions, fit_context, with_callbacks
+from skae.estimators._answers import error_frame, explanation
+from skae.estimators._base import BaseAutoencoder
+from skae.estimators._calibration import calibration_errors
+from skae.estimators._reconstruction import ReconstructionMixin
+from skae.estimators._rows import Rows
+from skae.estimators._scikeras import KerasWrapper
+
+
+class ReconstructionOutlierDetector(ReconstructionMixin, OutlierMixin, BaseAutoencoder):
+    """Detect outliers by the error of their reconstruction.
+
+    An autoencoder trained on (mostly) normal rows reconstructs them well and others badly. The
+    error of a row is the mean over its values of ``abs(x - g(f(x)))`` or ``(x - g(f(x)))**2``; a
+    row is an outlier where its error is above ``threshold_``, by default the mean + `n_std`
+    standard deviations of the training errors [1]_.
+
+    Parameters
+    ----------
+    model : {"dense", "linear", "conv", "recurrent", "variational"} or callable, default="dense"
+        Name of a built-in network, or a callable that returns a Keras model: a function, or a
+        ``keras.Model`` subclass passed as the class itself. A callable receives the parameters
+        that its signature names and its own ``model__*``.
+    latent_dim : int or None, default=8
+        Size of the code. None, with ``model="conv"``: no dense bottleneck, the last feature map
+        is the code.
+    hidden_layer_sizes : int or array-like of int, default=(64,)
+        Sizes of the encoder's hidden layers; the decoder mirrors them.
+    activation : str or callable, default="relu"
+        Activation of the hidden layers, as Keras takes it.
+    output_activation : str, callable or None, default=None
+        Activation of the last layer; None is linear.
+    input_shape : tuple of int or None, default=None
+        Shape of one sample, into which the rows of a 2-D `X` are reshaped inside. None takes
+        the shape of `X`.
+    error : {"auto", "absolute", "squared"} or callable, default="auto"
+        Error of a value; the error of a row is its mean. "auto" is absolute for a loss of mean
+        absolute error and squared otherwise. A callable takes the inputs and the
+        reconstruction and returns the error of every value.
+    threshold : {"std", "quantile", "mad", "iqr", "pot"}, float or rule, default="std"
+        Rule that turns training errors into the cut, see :mod:`skae.thresholds`; a number is
+        the cut itself. ``threshold__*`` is routed to the rule.
+    n_std : float, default=1.0
+        Standard deviations above the mean error at which ``threshold="std"`` cuts.
+    contamination : float in (0, 0.5] or "auto", default="auto"
+        Share of outliers among the training rows, as in
+        :class:`~sklearn.ensemble.IsolationForest`; overrides `threshold`. "auto" leaves the cut
+        to `threshold`.
+    calibration : {"training", "held_out"} or int, default="training"
+        Rows whose errors give the cut. Training errors are optimistic: "held_out" takes those of
+        the validation rows (`X_val`, or `validation_split`, which must then be given), an int
+        cross-fits with as many folds, in which every row is scored by a network that has not
+        seen it.
+    noise : str, keras.layers.Layer or None, default=None
+        Noise that is added to the input while training, drawn anew for every batch; a name or a
+        Keras layer. ``noise__*`` is routed to it. None adds none.
+    optimizer : str, class or keras.optimizers.Optimizer, default="adam"
+        As Keras takes it; ``optimizer__learning_rate`` is routed to it.
+    loss : str, callable or keras.losses.Loss, default="mse"
+        As Keras takes it.
+    metrics : list, dict, str, callable or None, default=None
+        As Keras takes them; their values by epoch are in ``history_``.
+    epochs : int, default=100
+        Passes over the training rows.
+    batch_size : int, default=32
+        Rows in a batch; the last, short batch is never dropped.
+    shuffle : bool, default=True
+        Whether every epoch has a new order of rows.
+    validation_split : float in [0, 1), default=0.0
+        Share of the rows, drawn at random, that is held out and gives ``val_loss``. Not used
+        where `fit` gets `X_val`.
+    early_stopping : bool, default=False
+        Whether training stops when ``val_loss`` no longer falls, and the best weights are
+        restored. Without `X_val` or a `validation_split`, 0.1 of the rows is held out.
+    patience : int, default=10
+        Epochs without a better ``val_loss`` after which early stopping acts.
+    callbacks : list, dict, class or keras.callbacks.Callback, default=None
+        Keras callbacks, which see every epoch. Classes are built with ``callbacks__*``; objects
+        are copied, and the copies that ran are in ``callbacks_``.
+    warm_start : bool, default=False
+        Whether `fit` trains on from the weights of the last fit.
+    verbose : int, default=0
+        0 is silent, 1 shows one progress bar, 2 prints a line an epoch.
+    random_state : int, RandomState instance or None, default=None
+        Seeds the weights, the noise, the held-out rows and the order of rows. An int makes a fit
+        repeatable bit for bit on a CPU; None draws from NumPy's global state.
+    engine : {"auto", "compiled", "keras"}, default="auto"
+        How the network is trained: by compiled epochs or by ``keras.Model.fit``. "auto" compiles
+        wherever all that was asked for can be honoured.
+    jit_compile : bool or "auto", default="auto"
+        Whether XLA compiles the network; "auto" chooses by its layers and the device.
+    **routed : dict
+        Routed parameters: ``optimizer__learning_rate``, ``model__*``, ``callbacks__*``, ``noise__*``
+        and so on. A name that nobody knows is refused by `fit`.
+
+    Attributes
+    ----------
+    threshold_ : float
+        The cut, in units of the error: rows with a larger error are outliers.
+    offset_ : float
+        ``-threshold_``; ``decision_function = score_samples - offset_``.
+    training_errors_ : ndarray of shape (n_samples,)
+        Errors of the rows trained on, those of weight 0 and held-out ones left out.
+    calibration_errors_ : ndarray of shape (n_samples,)
+        Errors that gave the cut; the training errors unless `calibration` says otherwise.
+    model_ : keras.Model
+        Input to output.
+    encoder_, decoder_ : keras.Model or None
+        Views on the two halves of ``model_``; None where a custom model has none.
+    history_ : dict of str to list of float
+        Losses and metrics by epoch.
+    n_iter_ : int
+        Epochs trained.
+    engine_ : str
+        "compiled" or "keras": how the network was trained.
+    callbacks_ : list of keras.callbacks.Callback
+        The callbacks that ran in the last fit. Not pickled.
+    n_features_in_ : int
+        Values in a row.
+    feature_names_in_ : ndarray of shape (n_features_in_,)
+        Names of the columns, where `X` had string names for all of them.
+
+    See Also
+    --------
+    sklearn.ensemble.IsolationForest : Detects outliers by random splits.
+
+    References
+    ----------
+    .. [1] M. Sakurada and T. Yairi (2014). "Anomaly Detection Using Autoencoders with Nonlinear
+       Dimensionality Reduction". MLSDA. :doi:`10.1145/2689746.2689747`
+
+    Examples
+    --------
+    >>> from skae import ReconstructionOutlierDetector
+    >>> from skae.datasets import make_ecg_beats
+    >>> X, y = make_ecg_beats(n_samples=400, random_state=0, return_X_y=True)
+    >>> detector = ReconstructionOutlierDetector(epochs=20, random_state=0).fit(X[y == 1])
+    >>> bool((detector.predict(X[y == -1]) == -1).mean() > 0.5)
+    True
+    """
+
+    __metadata_request__fit: ClassVar = {"X_val": True}
+    _routing_prefixes = KerasWrapper._routing_prefixes | {"threshold"}
+    _parameter_constraints: ClassVar[dict[str, Any]] = {
+        **BaseAutoencoder._parameter_constraints,
+        "error": [StrOptions({"auto", "absolute", "squared"}), callable],
+        "threshold": [str, Real, HasMethods(["threshold"])],
+        "n_std": [Interval(Real, None, None, closed="neither")],
+        "contamination": [StrOptions({"auto"}), Interval(Real, 0, 0.5, closed="right")],
+        "calibration": [
+            StrOptions({"training", "held_out"}),
+            Interval(int, 2, None, closed="left"),
+        ],
+    }
+
+    def __init__(
+        self,
+        model: str | Callable[..., Any] = "dense",
+        latent_dim: int | None = 8,
+        *,
+        hidden_layer_sizes: Any = (64,),
+        activation: Any = "relu",
+        output_activation: Any = None,
+        input_shape: tuple[int, ...] | None = None,
+        error: Any = "auto",
+        threshold: Any = "std",
+        n_std: float = 1.0,
+        contamination: float | str = "auto",
+        calibration: str | int = "training",
+        noise: Any = None,
+        optimizer: Any = "adam",
+        loss: Any = "mse",
+        metrics: Any = None,
+        epochs: int = 100,
+        batch_size: int = 32,
+        shuffle: bool = True,
+        validation_split: float = 0.0,
+        early_stopping: bool = False,
+        patience: int = 10,
+        callbacks: Any = None,
+        warm_start: bool = False,
+        verbose: int = 0,
+        random_state: int | np.random.RandomState | None = None,
+        engine: str = "auto",
+        jit_compile: bool | str = "auto",
+        **routed: Any,
+    ) -> None:
+        self.model = model
+        self.latent_dim = latent_dim
+        self.hidden_layer_sizes = hidden_layer_sizes
+        self.activation = activation
+        self.output_activation = output_activation
+        self.input_shape = input_shape
+        self.error = error
+        self.threshold = threshold
+        self.n_std = n_std
+        self.contamination = contamination
+        self.calibration = calibration
+        self.noise = noise
+        self.optimizer = optimizer
+        self.loss = loss
+        self.metrics = metrics
+        self.epochs = epochs
+        self.batch_size = batch_size
+        self.shuffle = shuffle
+        self.validation_split = validation_split
+        self.early_stopping = early_stopping
+        self.patience = patience
+        self.callbacks = callbacks
+        self.warm_start = warm_start
+        self.verbose = verbose
+        self.random_state = random_state
+        self.engine = engine
+        self.jit_compile = jit_compile
+        vars(self).update(routed)
+
+    @with_callbacks
+    @fit_context(prefer_skip_nested_validation=True)
+    def fit(
+        self, X: Any, y: Any = None, sample_weight: Any = None, X_val: Any = None
+    ) -> ReconstructionOutlierDetector:
+        """Train the network on rows, and learn the cut from their errors.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features) or (n_samples, ...)
+            Rows, images or sequences, (mostly) normal; float32 or float64, integers are cast.
+        y : Ignored
+            Not used, present for API consistency by convention.
+        sample_weight : array-like of shape (n_samples,), default=None
+            Weights of rows; scaled to mean 1, and rows of weight 0 are dropped. The cut uses the
+            same weights.
+        X_val : array-like of the kind of `X`, default=None
+            Rows to validate with.
+
+        Returns
+        -------
+        self : ReconstructionOutlierDetector
+            The fitted estimator.
+        """
+        self._fit(X, sample_weight=sample_weight, X_val=X_val)
+        return self
+
+    @with_callbacks
+    @fit_context(prefer_skip_nested_validation=True)
+    def partial_fit(
+        self, X: Any, y: Any = None, sample_weight: Any = None
+    ) -> ReconstructionOutlierDetector:
+        """Train for one more epoch; the cut comes from these rows under the new weights.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features) or (n_samples, ...)
+            Rows, images or sequences, (mostly) normal.
+        y : Ignored
+            Not used, present for API consistency by convention.
+        sample_weight : array-like of shape (n_samples,), default=None
+            Weights of rows.
+
+        Returns
+        -------
+        self : ReconstructionOutlierDetector
+            The fitted estimator.
+        """
+        self._fit(X, sample_weight=sample_weight, partial=True)
+        return self
+
+    def score_samples(self, X: Any) -> FloatArray:
+        """Compute minus the reconstruction error of every row.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features) or (n_samples, ...)
+            Rows, images or sequences.
+
+        Returns
+        -------
+        scores : ndarray of shape (n_samples,)
+            float64; higher is more normal.
+        """
+        return -self.reconstruction_error(X)
+
+    def decision_function(self, X: Any) -> FloatArray:
+        """Compute the distance of every row's score from the cut.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features) or (n_samples, ...)
+            Rows, images or sequences.
+
+        Returns
+        -------
+        decision : ndarray of shape (n_samples,)
+            ``score_samples(X) - offset_``: negative for outliers.
+        """
+        return self.score_samples(X) - self.offset_
+
+    def predict(self, X: Any) -> np.ndarray[Any, np.dtype[np.int64]]:
+        """Tell outliers from normal rows.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features) or (n_samples, ...)
+            Rows, images or sequences.
+
+        Returns
+        -------
+        labels : ndarray of shape (n_samples,)
+            +1 where ``decision_function(X) >= 0``, -1 (an outlier) otherwise.
+        """
+        return np.where(self.decision_function(X) >= 0, 1, -1)
+
+    def feature_errors(self, X: Any, groups: Mapping[str, Any] | None = None) -> pd.DataFrame:
+        """Compute the error of every value.
+
+        Parameters
+        ----------
+        X : array-like or dataframe of shape (n_samples, n_features) or (n_samples, ...)
+            Rows, images or sequences.
+        groups : mapping of str to list of str or int, default=None
+            Columns that belong together, such as the one-hot columns of one category: they are
+            replaced by the sum of their errors, under the group's name.
+
+        Returns
+        -------
+        errors : DataFrame of shape (n_samples, n_features)
+            Named like the columns of `X` and indexed like its rows; without `groups` the mean
+            over a row is its `reconstruction_error`.
+        """
+        values, _ = self._check_inputs(X)
+        return error_frame(self, X, values, groups)
+
+    def explain(
+        self, X: Any, n_features: int = 3, groups: Mapping[str, Any] | None = None
+    ) -> pd.DataFrame:
+        """Tell which features made rows outliers.
+
+        Parameters
+        ----------
+        X : array-like or dataframe of shape (n_samples, n_features) or (n_samples, ...)
+            Rows, images or sequences.
+        n_features : int, default=3
+            Features to name for each outlier, those with the largest errors.
+        groups : mapping of str to list of str or int, default=None
+            Columns that belong together, as in `feature_errors`; a group has neither value nor
+            reconstruction.
+
+        Returns
+        -------
+        explanation : DataFrame
+            For every row that `predict` gives -1, `n_features` lines with "row" (its label in
+            `X`), "feature", "value", "reconstruction", "error" and "share", the feature's part
+            of the sum of the row's errors. Rows in the order of `X`, features by error.
+        """
+        values, _ = self._check_inputs(X)
+        return explanation(self, X, values, n_features, groups)
+
+    def recalibrate(
+        self, X: Any, y: Any = None, *, beta: float = 1.0, max_fpr: float | None = None
+    ) -> ReconstructionOutlierDetector:
+        """Move the cut without training.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features) or (n_samples, ...)
+            Rows, normal ones where `y` is None.
+        y : array-like of shape (n_samples,), default=None
+            +1 for normal rows and -1 for outliers; 0 and 1 are refused. None: `threshold` or
+            `contamination` is applied to the errors of `X`.
+        beta : float, default=1.0
+            With `y`: the cut has the best F-beta score of the outliers.
+        max_fpr : float or None, default=None
+            With `y`: the cut with the largest recall among those that flag at most this share of
+            the normal rows; overrides `beta`.
+
+        Returns
+        -------
+        self : ReconstructionOutlierDetector
+            The estimator with a new ``threshold_`` and ``offset_``.
+        """
+        errors = self.reconstruction_error(X)
+        if y is None:
+            cut = self._threshold_rule().threshold(errors)
+        else:
+            cut = thresholds.threshold_from_labels(errors, y, beta=beta, max_fpr=max_fpr)
+        self._set_threshold(cut)
+        return self
+
+    def _threshold_rule(self) -> ThresholdRule:
+        rule = thresholds.resolve_threshold(
+            self.threshold, n_std=self.n_std, contamination=self.contamination
+        )
+        options = self._routed("threshold") if isinstance(self.threshold, str) else {}
+        if options and self.contamination != "auto":
+            raise ValueError(
+                f"threshold__{min(options)} has nothing to act on, because contamination="
+                f"{self.contamination} overrides threshold; set contamination='auto'."
+            )
+        return rule.set_params(**options) if options else rule
+
+    def _set_threshold(self, cut: float) -> None:
+        self.threshold_ = float(cut)
+        self.offset_ = -self.threshold_
+
+    def _finish_fit(self, rows: Rows, validation: Rows | None) -> None:
+        rule = self._threshold_rule()
+        self.training_errors_ = self._row_errors(rows.inputs)
+        errors, weights = calibration_errors(self, rows, validation)
+        self.calibration_errors_ = errors
+        self._set_threshold(rule.threshold(errors, weights))
