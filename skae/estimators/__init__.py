@@ -3,5 +3,11 @@
 from skae.estimators._autoencoder import AutoencoderTransformer
 from skae.estimators._denoiser import DenoisingRegressor
 from skae.estimators._detector import ReconstructionOutlierDetector
+from skae.estimators._variational import VariationalAutoencoder
 
-__all__ = ["AutoencoderTransformer", "DenoisingRegressor", "ReconstructionOutlierDetector"]
+__all__ = [
+    "AutoencoderTransformer",
+    "DenoisingRegressor",
+    "ReconstructionOutlierDetector",
+    "VariationalAutoencoder",
+]

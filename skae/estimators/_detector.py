@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from numbers import Real
+from numbers import Integral, Real
 from typing import Any, ClassVar
 
 import numpy as np
@@ -163,7 +163,7 @@ class ReconstructionOutlierDetector(ReconstructionMixin, OutlierMixin, BaseAutoe
         "contamination": [StrOptions({"auto"}), Interval(Real, 0, 0.5, closed="right")],
         "calibration": [
             StrOptions({"training", "held_out"}),
-            Interval(int, 2, None, closed="left"),
+            Interval(Integral, 2, None, closed="left"),
         ],
     }
 

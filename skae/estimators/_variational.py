@@ -1,0 +1,354 @@
+"""The variational autoencoder: codes with a distribution, from which new rows are drawn."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from numbers import Integral, Real
+from typing import Any, ClassVar
+
+import numpy as np
+from sklearn.utils import check_random_state
+from sklearn.utils.validation import check_is_fitted
+
+from skae import networks
+from skae._contracts import FloatArray
+from skae._sklearn import Interval, StrOptions, fit_context, with_callbacks
+from skae.estimators._autoencoder import CodeMixin
+from skae.estimators._base import BaseAutoencoder
+from skae.estimators._scikeras import keras
+
+
+class VariationalAutoencoder(CodeMixin, BaseAutoencoder):
+    """Compress rows to codes of a known distribution, and generate new rows.
+
+    The encoder gives the mean and the log-variance of a normal posterior over codes, the decoder
+    is trained on codes drawn from it, and the loss is the mean reconstruction error +
+    ``beta * KL / n_features`` [1]_, where ``KL = -1/2 sum(1 + log_var - mu**2 - exp(log_var))`` is
+    the divergence of the posterior from the standard normal prior. `transform` is the posterior
+    mean, so it is deterministic, as are reconstructions and scores.
+
+    Parameters
+    ----------
+    model : {"variational"} or callable, default="variational"
+        Name of a built-in network, or a callable that returns a Keras model: a function, or a
+        ``keras.Model`` subclass passed as the class itself. A callable receives the parameters
+        that its signature names and its own ``model__*``.
+    latent_dim : int or None, default=8
+        Size of the code. None, with ``model="conv"``: no dense bottleneck, the last feature map
+        is the code.
+    hidden_layer_sizes : int or array-like of int, default=(64,)
+        Sizes of the encoder's hidden layers; the decoder mirrors them.
+    activation : str or callable, default="relu"
+        Activation of the hidden layers, as Keras takes it.
+    output_activation : str, callable or None, default=None
+        Activation of the last layer; None is linear.
+    input_shape : tuple of int or None, default=None
+        Shape of one sample, into which the rows of a 2-D `X` are reshaped inside. None takes
+        the shape of `X`.
+    beta : float, default=1.0
+        Weight of the Kullback-Leibler divergence; the loss is the mean reconstruction error +
+        beta * KL / number of features.
+    capacity : float or None, default=None
+        Nats that the code may carry: with a number, beta * abs(KL - capacity) is penalised
+        instead [2]_.
+    kl_warmup_epochs : int, default=0
+        Epochs over which the weight of the divergence rises linearly from 0.
+    noise : str, keras.layers.Layer or None, default=None
+        Noise that is added to the input while training, drawn anew for every batch; a name or a
+        Keras layer. ``noise__*`` is routed to it. None adds none.
+    optimizer : str, class or keras.optimizers.Optimizer, default="adam"
+        As Keras takes it; ``optimizer__learning_rate`` is routed to it.
+    loss : str, callable or keras.losses.Loss, default="mse"
+        As Keras takes it.
+    metrics : list, dict, str, callable or None, default=None
+        As Keras takes them; their values by epoch are in ``history_``.
+    epochs : int, default=100
+        Passes over the training rows.
+    batch_size : int, default=32
+        Rows in a batch; the last, short batch is never dropped.
+    shuffle : bool, default=True
+        Whether every epoch has a new order of rows.
+    validation_split : float in [0, 1), default=0.0
+        Share of the rows, drawn at random, that is held out and gives ``val_loss``. Not used
+        where `fit` gets `X_val`.
+    early_stopping : bool, default=False
+        Whether training stops when ``val_loss`` no longer falls, and the best weights are
+        restored. Without `X_val` or a `validation_split`, 0.1 of the rows is held out.
+    patience : int, default=10
+        Epochs without a better ``val_loss`` after which early stopping acts.
+    callbacks : list, dict, class or keras.callbacks.Callback, default=None
+        Keras callbacks, which see every epoch. Classes are built with ``callbacks__*``; objects
+        are copied, and the copies that ran are in ``callbacks_``.
+    warm_start : bool, default=False
+        Whether `fit` trains on from the weights of the last fit.
+    verbose : int, default=0
+        0 is silent, 1 shows one progress bar, 2 prints a line an epoch.
+    random_state : int, RandomState instance or None, default=None
+        Seeds the weights, the noise, the held-out rows and the order of rows. An int makes a fit
+        repeatable bit for bit on a CPU; None draws from NumPy's global state.
+    engine : {"auto", "compiled", "keras"}, default="auto"
+        How the network is trained: by compiled epochs or by ``keras.Model.fit``. "auto" compiles
+        wherever all that was asked for can be honoured.
+    jit_compile : bool or "auto", default="auto"
+        Whether XLA compiles the network; "auto" chooses by its layers and the device.
+    **routed : dict
+        Routed parameters: ``optimizer__learning_rate``, ``model__*``, ``callbacks__*``, ``noise__*``
+        and so on. A name that nobody knows is refused by `fit`.
+
+    Attributes
+    ----------
+    model_ : keras.Model
+        Input to output.
+    encoder_, decoder_ : keras.Model
+        Views on the two halves of ``model_``; the encoder gives the posterior mean.
+    history_ : dict of str to list of float
+        Losses and metrics by epoch.
+    n_iter_ : int
+        Epochs trained.
+    engine_ : str
+        "compiled" or "keras": how the network was trained.
+    callbacks_ : list of keras.callbacks.Callback
+        The callbacks that ran in the last fit. Not pickled.
+    n_features_in_ : int
+        Values in a row.
+    feature_names_in_ : ndarray of shape (n_features_in_,)
+        Names of the columns, where `X` had string names for all of them.
+
+    See Also
+    --------
+    AutoencoderTransformer : Codes without a distribution.
+
+    References
+    ----------
+    .. [1] D. P. Kingma and M. Welling (2014). "Auto-Encoding Variational Bayes". ICLR.
+       :doi:`10.48550/arXiv.1312.6114`
+    .. [2] C. P. Burgess et al. (2018). "Understanding disentangling in beta-VAE".
+       :doi:`10.48550/arXiv.1804.03599`
+
+    Examples
+    --------
+    >>> from sklearn.datasets import load_digits
+    >>> from skae import VariationalAutoencoder
+    >>> X = load_digits().data / 16
+    >>> vae = VariationalAutoencoder(latent_dim=4, epochs=5, random_state=0).fit(X)
+    >>> vae.sample(3, random_state=0).shape
+    (3, 64)
+    """
+
+    __metadata_request__fit: ClassVar = {"X_val": True}
+    _required_views = ("encoder_", "decoder_")
+    _network_parameters = (
+        *BaseAutoencoder._network_parameters,
+        "beta",
+        "capacity",
+        "kl_warmup_epochs",
+    )
+    _parameter_constraints: ClassVar[dict[str, Any]] = {
+        **BaseAutoencoder._parameter_constraints,
+        "beta": [Interval(Real, 0, None, closed="left")],
+        "capacity": [Interval(Real, 0, None, closed="left"), None],
+        "kl_warmup_epochs": [Interval(Integral, 0, None, closed="left")],
+        "model": [StrOptions({"variational"}), callable],
+    }
+
+    def __init__(
+        self,
+        model: str | Callable[..., Any] = "variational",
+        latent_dim: int | None = 8,
+        *,
+        hidden_layer_sizes: Any = (64,),
+        activation: Any = "relu",
+        output_activation: Any = None,
+        input_shape: tuple[int, ...] | None = None,
+        beta: float = 1.0,
+        capacity: float | None = None,
+        kl_warmup_epochs: int = 0,
+        noise: Any = None,
+        optimizer: Any = "adam",
+        loss: Any = "mse",
+        metrics: Any = None,
+        epochs: int = 100,
+        batch_size: int = 32,
+        shuffle: bool = True,
+        validation_split: float = 0.0,
+        early_stopping: bool = False,
+        patience: int = 10,
+        callbacks: Any = None,
+        warm_start: bool = False,
+        verbose: int = 0,
+        random_state: int | np.random.RandomState | None = None,
+        engine: str = "auto",
+        jit_compile: bool | str = "auto",
+        **routed: Any,
+    ) -> None:
+        self.model = model
+        self.latent_dim = latent_dim
+        self.hidden_layer_sizes = hidden_layer_sizes
+        self.activation = activation
+        self.output_activation = output_activation
+        self.input_shape = input_shape
+        self.beta = beta
+        self.capacity = capacity
+        self.kl_warmup_epochs = kl_warmup_epochs
+        self.noise = noise
+        self.optimizer = optimizer
+        self.loss = loss
+        self.metrics = metrics
+        self.epochs = epochs
+        self.batch_size = batch_size
+        self.shuffle = shuffle
+        self.validation_split = validation_split
+        self.early_stopping = early_stopping
+        self.patience = patience
+        self.callbacks = callbacks
+        self.warm_start = warm_start
+        self.verbose = verbose
+        self.random_state = random_state
+        self.engine = engine
+        self.jit_compile = jit_compile
+        vars(self).update(routed)
+
+    @with_callbacks
+    @fit_context(prefer_skip_nested_validation=True)
+    def fit(
+        self, X: Any, y: Any = None, sample_weight: Any = None, X_val: Any = None
+    ) -> VariationalAutoencoder:
+        """Train the network on rows.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features) or (n_samples, ...)
+            Rows, images or sequences; float32 or float64, integers are cast.
+        y : Ignored
+            Not used, present for API consistency by convention.
+        sample_weight : array-like of shape (n_samples,), default=None
+            Weights of rows in the reconstruction error; scaled to mean 1, and rows of weight 0
+            are dropped.
+        X_val : array-like of the kind of `X`, default=None
+            Rows to validate with.
+
+        Returns
+        -------
+        self : VariationalAutoencoder
+            The fitted estimator.
+        """
+        self._fit(X, sample_weight=sample_weight, X_val=X_val)
+        return self
+
+    @with_callbacks
+    @fit_context(prefer_skip_nested_validation=True)
+    def partial_fit(
+        self, X: Any, y: Any = None, sample_weight: Any = None
+    ) -> VariationalAutoencoder:
+        """Train for one more epoch on rows.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features) or (n_samples, ...)
+            Rows, images or sequences.
+        y : Ignored
+            Not used, present for API consistency by convention.
+        sample_weight : array-like of shape (n_samples,), default=None
+            Weights of rows.
+
+        Returns
+        -------
+        self : VariationalAutoencoder
+            The fitted estimator.
+        """
+        self._fit(X, sample_weight=sample_weight, partial=True)
+        return self
+
+    def sample(self, n_samples: int = 1, random_state: Any = None) -> FloatArray:
+        """Generate rows: decode codes drawn from the standard normal prior.
+
+        Parameters
+        ----------
+        n_samples : int, default=1
+            Rows to generate.
+        random_state : int, RandomState instance or None, default=None
+            Draws the codes.
+
+        Returns
+        -------
+        X : ndarray of shape (n_samples, n_features) or (n_samples, ...)
+            float32 rows, shaped as those that `fit` got.
+        """
+        check_is_fitted(self)
+        if not isinstance(n_samples, Integral) or n_samples < 1:
+            raise ValueError(f"n_samples must be a positive integer, got {n_samples!r}.")
+        rng = check_random_state(random_state)
+        codes = rng.normal(size=(int(n_samples), self._n_features_out))
+        return self.inverse_transform(codes.astype(np.float32))
+
+    def posterior(self, X: Any) -> tuple[FloatArray, FloatArray]:
+        """Compute the normal distribution of every row's code.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features) or (n_samples, ...)
+            Rows, images or sequences.
+
+        Returns
+        -------
+        mu, log_var : ndarray of shape (n_samples, latent_dim)
+            Mean and logarithm of the variance.
+        """
+        X, _ = self._check_inputs(X)
+        view = networks.posterior(self.model_)
+        both = self._run(keras.Model(view.inputs, keras.ops.concatenate(view.outputs)), X)
+        mu, log_var = np.split(both.astype(X.dtype, copy=False), 2, axis=1)
+        return mu, log_var
+
+    def kl_divergence(self, X: Any) -> FloatArray:
+        """Compute the divergence of every row's posterior from the prior, in nats.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features) or (n_samples, ...)
+            Rows, images or sequences.
+
+        Returns
+        -------
+        kl : ndarray of shape (n_samples,)
+            ``-1/2 sum(1 + log_var - mu**2 - exp(log_var))``, in closed form.
+        """
+        mu, log_var = self.posterior(X)
+        return -0.5 * np.sum(1 + log_var - mu**2 - np.exp(log_var), axis=1)
+
+    def elbo(self, X: Any, n_draws: int = 1, random_state: Any = None) -> FloatArray:
+        """Estimate every row's evidence lower bound by sampling codes.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features) or (n_samples, ...)
+            Rows, images or sequences.
+        n_draws : int, default=1
+            Codes drawn from the posterior of every row.
+        random_state : int, RandomState instance or None, default=None
+            Draws the codes.
+
+        Returns
+        -------
+        elbo : ndarray of shape (n_samples,)
+            Minus (n_features * the mean loss over the draws + KL). In nats for a binary
+            cross-entropy; for a mean squared error, up to a constant, that of a normal decoder
+            of variance 1/2.
+        """
+        mu, log_var = self.posterior(X)
+        rows, _ = self._check_inputs(X)
+        rng = check_random_state(random_state)
+        losses = np.zeros(len(rows))
+        for _ in range(n_draws):
+            codes = mu + np.exp(log_var / 2) * rng.normal(size=mu.shape)
+            decoded = self.inverse_transform(codes.astype(np.float32)).reshape(rows.shape)
+            losses += _row_losses(self.model_.loss, rows, decoded) / n_draws
+        return -(rows.shape[1] * losses + self.kl_divergence(X))
+
+
+def _row_losses(loss: Any, rows: FloatArray, decoded: FloatArray) -> FloatArray:
+    function = keras.losses.get(loss)
+    if isinstance(function, keras.losses.Loss):
+        function = function.call
+    truth = keras.ops.convert_to_tensor(rows.astype(np.float32))
+    return np.asarray(function(truth, keras.ops.convert_to_tensor(decoded)), np.float64)

@@ -1,0 +1,77 @@
+"""scikit-learn's own checks, those of `check_estimator` and those that it leaves out."""
+
+from __future__ import annotations
+
+import pytest
+from sklearn.utils import estimator_checks
+from sklearn.utils.estimator_checks import parametrize_with_checks
+
+import skae
+from skae import (
+    AutoencoderTransformer,
+    DenoisingRegressor,
+    ReconstructionOutlierDetector,
+    VariationalAutoencoder,
+)
+from skae.exceptions import LatentSizeWarning
+
+# Some checks fit two columns, or a single one.
+pytestmark = pytest.mark.filterwarnings(f"ignore::{LatentSizeWarning.__module__}.LatentSizeWarning")
+
+SMALL = {"latent_dim": 2, "hidden_layer_sizes": (8,), "epochs": 3}
+ESTIMATORS = [
+    AutoencoderTransformer(**SMALL),
+    AutoencoderTransformer("linear", latent_dim=2, epochs=3),
+    # Cross-validated scores and R2 above 0.5 are asked of a regressor: it has to be trained.
+    DenoisingRegressor(latent_dim=4, hidden_layer_sizes=(32,), epochs=60, optimizer__learning_rate=0.01),
+    DenoisingRegressor("linear", latent_dim=4, epochs=60, optimizer__learning_rate=0.01),
+    ReconstructionOutlierDetector(**SMALL),
+    ReconstructionOutlierDetector("linear", latent_dim=2, epochs=3),
+    VariationalAutoencoder(**SMALL),
+]
+TRANSFORMERS = [e for e in ESTIMATORS if hasattr(e, "transform")]
+LEFT_OUT = [
+    estimator_checks.check_dataframe_column_names_consistency,
+    estimator_checks.check_param_validation,
+    estimator_checks.check_estimators_partial_fit_n_features,
+]
+LEFT_OUT_OF_TRANSFORMERS = [
+    estimator_checks.check_set_output_transform,
+    estimator_checks.check_set_output_transform_pandas,
+    estimator_checks.check_set_output_transform_polars,
+    estimator_checks.check_global_output_transform_pandas,
+    estimator_checks.check_transformer_get_feature_names_out,
+    estimator_checks.check_transformer_get_feature_names_out_pandas,
+]
+
+
+def _expected_failures(estimator):
+    # A mini-batch of repeated rows is another mini-batch; test_weights.py holds that a full batch
+    # treats weights and repeated rows alike.
+    return {"check_sample_weight_equivalence_on_dense_data": "mini-batches differ"}
+
+
+def _name(estimator):
+    return f"{type(estimator).__name__}-{estimator.model}"
+
+
+def test_every_public_estimator_is_checked():
+    public = {name for name in skae.__all__ if name[0].isupper()}
+    assert {type(estimator).__name__ for estimator in ESTIMATORS} == public
+
+
+@parametrize_with_checks(ESTIMATORS, expected_failed_checks=_expected_failures)
+def test_check_estimator(estimator, check):
+    check(estimator)
+
+
+@pytest.mark.parametrize("check", LEFT_OUT, ids=lambda check: check.__name__)
+@pytest.mark.parametrize("estimator", ESTIMATORS, ids=_name)
+def test_checks_left_out(estimator, check):
+    check(type(estimator).__name__, estimator)
+
+
+@pytest.mark.parametrize("check", LEFT_OUT_OF_TRANSFORMERS, ids=lambda check: check.__name__)
+@pytest.mark.parametrize("estimator", TRANSFORMERS, ids=_name)
+def test_checks_of_transformers_left_out(estimator, check):
+    check(type(estimator).__name__, estimator)
