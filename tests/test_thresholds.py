@@ -249,7 +249,7 @@ def test_pot_keeps_the_false_alarm_rate_beyond_the_data(law):
     ]
     two_sided = 2.0 if law.dist.name == "t" else 1.0
     rate = two_sided * law.sf(np.median(cuts))
-    assert 2e-5 < rate < 5e-4 or law.dist.name == "uniform" and rate < 5e-4
+    assert 2e-5 < rate < 5e-4 or (law.dist.name == "uniform" and rate < 5e-4)
 
 
 def test_pot_with_few_rows_lowers_the_start_of_the_tail():
@@ -352,7 +352,7 @@ def test_bad_contamination_is_refused(contamination, error, match):
 
 
 def test_bad_n_std_is_refused():
-    with pytest.raises(ValueError, match="n_std must be .* got -2"):
+    with pytest.raises(ValueError, match=r"n_std must be .* got -2"):
         resolve_threshold("std", n_std=-2, contamination="auto")
 
 

@@ -8,7 +8,8 @@ from typing import Any, cast
 
 import numpy as np
 
-from .._contracts import ThresholdRule
+from skae._contracts import ThresholdRule
+
 from ._peaks import POTThreshold
 from ._rules import (
     FixedThreshold,

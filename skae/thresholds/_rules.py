@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 from sklearn.base import BaseEstimator
 
-from ._samples import check_counts, check_errors, check_real, weighted_quantile
+from ._samples import check_counts, check_real, weighted_quantile
 
 # Median absolute deviation to standard deviation under a normal law: 1 / Phi^-1(3/4).
 NORMAL_MAD_SCALE = 1.482602218505602
@@ -247,7 +247,7 @@ class FixedThreshold(BaseEstimator):
         errors : array-like of shape (n_samples,)
             Checked, but without influence.
         sample_weight : array-like of shape (n_samples,), default=None
-            Without influence.
+            Checked, but without influence.
 
         Returns
         -------
@@ -257,10 +257,10 @@ class FixedThreshold(BaseEstimator):
         Raises
         ------
         ValueError, TypeError
-            If `value` or an error is not acceptable.
+            If `value`, an error or a weight is not acceptable.
         """
         value = check_real("value", self.value, low=0.0, closed="left")
-        check_errors(errors)
+        check_counts(errors, sample_weight)
         return value
 
 
