@@ -1,0 +1,11 @@
+"""What is trained: built-in networks and the user's own, as one `Network`.
+
+A builder decides on layers and sizes. It sees no data, no optimiser and no loss.
+"""
+
+from __future__ import annotations
+
+from skae import _tensorflow  # noqa: F401  quiet import, before anything imports TensorFlow
+from skae.networks._build import NAMES, accepted_options, build
+
+__all__ = ["NAMES", "accepted_options", "build"]

@@ -1,0 +1,134 @@
+"""From the `model` parameter of an estimator to a built network."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable
+from typing import Any
+
+import keras
+
+from skae._contracts import Network, NetworkSpec
+from skae.networks import _parts
+from skae.networks._custom import build_custom
+from skae.networks._dense import build_dense
+from skae.networks._linear import build_linear
+from skae.networks._threads import with_fresh_names
+
+_BUILDERS: dict[str, Callable[..., Network]] = {
+    "dense": build_dense,
+    "linear": build_linear,
+}
+
+# An estimator has these itself; as model__latent_dim there would be two names for one thing.
+_FLAT = frozenset({"latent_dim", "hidden_layer_sizes", "activation", "output_activation"})
+
+NAMES: tuple[str, ...] = tuple(_BUILDERS)
+
+
+def build(model: str | Callable[..., Any], spec: NetworkSpec) -> Network:
+    """Build the network that `model` stands for.
+
+    Parameters
+    ----------
+    model : str or callable
+        One of `NAMES`, or a callable that returns a ``keras.Model``: a function, a
+        ``keras.Model`` subclass (the class, not an instance), a ``functools.partial``.
+    spec : NetworkSpec
+        What the estimator asks for.
+
+    Returns
+    -------
+    Network
+        Its model has all its weights and is not compiled. Nothing is drawn from the global random
+        state of Python, NumPy or TensorFlow; a custom model's unseeded layers draw from Python's,
+        which is seeded for it and put back.
+
+    Raises
+    ------
+    ValueError
+        If the name or one of ``model__*`` is unknown, a size is not a positive integer, or a
+        custom model maps samples to a shape other than ``spec.output_shape``.
+    TypeError
+        If `model` is neither a name nor a callable, or a callable returns no ``keras.Model`` or
+        requires an argument that the estimator does not have.
+
+    Examples
+    --------
+    >>> from skae._contracts import NetworkSpec
+    >>> from skae.networks import build
+    >>> spec = NetworkSpec((4,), (4,), {"latent_dim": 2}, {}, seed=0)
+    >>> network = build("linear", spec)
+    >>> network.encoder.output_shape
+    (None, 2)
+    """
+    if isinstance(model, str):
+        builder = _builder(model)
+        arguments = _named_arguments(model, builder, spec)
+        return with_fresh_names(lambda: builder(spec, **arguments))
+    if isinstance(model, keras.layers.Layer):
+        raise TypeError(
+            f"model is an instance of {type(model).__name__}, but an estimator has to be able to "
+            "build a new network for every fit; pass the class, or a function that builds the "
+            "model."
+        )
+    if not callable(model):
+        raise TypeError(
+            f"model={model!r} is neither a name nor a callable; pass one of {list(NAMES)}, a "
+            "function that returns a keras.Model, or a keras.Model subclass."
+        )
+    return with_fresh_names(lambda: build_custom(model, spec))
+
+
+def accepted_options(name: str) -> frozenset[str]:
+    """Return what a built-in network accepts as ``model__*``, prefix removed.
+
+    Parameters
+    ----------
+    name : str
+        One of `NAMES`.
+
+    Returns
+    -------
+    frozenset of str
+
+    Examples
+    --------
+    >>> from skae.networks import accepted_options
+    >>> sorted(accepted_options("linear"))
+    ['kernel_initializer', 'tied']
+    """
+    return _arguments_of(_builder(name)) - _FLAT
+
+
+def _builder(name: str) -> Callable[..., Network]:
+    if name not in _BUILDERS:
+        raise ValueError(
+            f"model={name!r} is not a network that skae has{_parts.nearest(name, NAMES) or '.'} "
+            f"Pass one of {list(NAMES)}, or a callable that returns a keras.Model."
+        )
+    return _BUILDERS[name]
+
+
+def _arguments_of(builder: Callable[..., Network]) -> frozenset[str]:
+    parameters = inspect.signature(builder).parameters.values()
+    return frozenset(p.name for p in parameters if p.kind is p.KEYWORD_ONLY)
+
+
+def _named_arguments(
+    name: str, builder: Callable[..., Network], spec: NetworkSpec
+) -> dict[str, Any]:
+    """Return the estimator's parameters that the network takes, with ``model__*`` on top."""
+    options = _arguments_of(builder) - _FLAT
+    for option in spec.options:
+        if option in _FLAT:
+            raise ValueError(f"model__{option} is not used; set {option} itself.")
+        if option not in options:
+            raise ValueError(
+                f"model={name!r} has no option model__{option}"
+                f"{_parts.nearest(option, options) or '.'} It accepts "
+                f"{sorted('model__' + known for known in options)}."
+            )
+    taken = _arguments_of(builder)
+    flat = {key: value for key, value in spec.parameters.items() if key in taken}
+    return {**flat, **spec.options}

@@ -1,0 +1,199 @@
+"""Networks of the user's own: a function, a ``keras.Model`` subclass, any callable.
+
+Layers without a seed draw one from Python's global ``random`` while they are made or built. So
+the whole of it happens under one lock, with that state seeded before and put back after.
+"""
+
+from __future__ import annotations
+
+import functools
+import inspect
+import random
+import threading
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from typing import Any
+
+import keras
+
+from skae._contracts import Network, NetworkSpec, Shape
+from skae.networks import _parts
+
+_LOCK = threading.RLock()
+_NAMED = (inspect.Parameter.POSITIONAL_OR_KEYWORD, inspect.Parameter.KEYWORD_ONLY)
+
+
+def build_custom(model: Callable[..., Any], spec: NetworkSpec) -> Network:
+    """Return the built network that a callable makes.
+
+    Parameters
+    ----------
+    model : callable
+        Returns a ``keras.Model`` that maps `spec.input_shape` to `spec.output_shape`.
+    spec : NetworkSpec
+        `model` gets from it those parameters that its signature names, and all options.
+
+    Returns
+    -------
+    Network
+        With the encoder and the decoder that the model has as attributes or as sub-layers of
+        those names, if it has.
+    """
+    arguments = _arguments(model, spec)
+    with _LOCK, _seeded_random(spec.seed):
+        made = model(**arguments)
+        _check_model(made, model)
+        output = _apply(made, spec.input_shape, _name_of(model))
+        _check_output(output, spec, _name_of(model))
+        encoder = _view(made, "encoder", spec.input_shape)
+        code_shape = None if encoder is None else _shape_after(encoder, spec.input_shape)
+        decoder = None if code_shape is None else _view(made, "decoder", code_shape)
+        if spec.noise is not None:
+            made = _with_noise(made, spec, _name_of(model))
+    return Network(model=made, encoder=encoder, decoder=decoder)
+
+
+@contextmanager
+def _seeded_random(seed: int) -> Iterator[None]:
+    kept = random.getstate()
+    random.seed(seed)
+    try:
+        yield
+    finally:
+        random.setstate(kept)
+
+
+def _name_of(model: Any) -> str:
+    if isinstance(model, functools.partial):
+        return _name_of(model.func)
+    return str(getattr(model, "__name__", type(model).__name__))
+
+
+def _parameters_of(model: Callable[..., Any]) -> dict[str, inspect.Parameter]:
+    """Return the parameters of a callable by name, those bound by a partial left out.
+
+    What somebody has bound is a choice; the estimator's default must not overrule it.
+    """
+    if isinstance(model, functools.partial):
+        inner = list(_parameters_of(model.func).items())[len(model.args) :]
+        return {name: p for name, p in inner if name not in model.keywords}
+    # inspect.signature of a class can pick the catch-all __new__ of keras.Model.
+    function = model.__init__ if inspect.isclass(model) else model  # type: ignore[misc]
+    try:
+        parameters = list(inspect.signature(function).parameters.items())
+    except ValueError:
+        return {}
+    return dict(parameters[1:] if inspect.isclass(model) else parameters)
+
+
+def _arguments(model: Callable[..., Any], spec: NetworkSpec) -> dict[str, Any]:
+    parameters = _parameters_of(model)
+    named = {name: p for name, p in parameters.items() if p.kind in _NAMED}
+    bound = model.keywords if isinstance(model, functools.partial) else {}
+    takes_any = any(p.kind is inspect.Parameter.VAR_KEYWORD for p in parameters.values())
+    for option in spec.options:
+        if option not in named and option not in bound and not takes_any:
+            raise ValueError(
+                f"{_name_of(model)} takes no argument {option!r}, but model__{option} is set"
+                f"{_parts.nearest(option, named) or '.'} It takes {sorted(named)}."
+            )
+    offered = {
+        **spec.parameters,
+        "input_shape": spec.input_shape,
+        "output_shape": spec.output_shape,
+    }
+    arguments = {name: offered[name] for name in named if name in offered}
+    arguments.update(spec.options)
+    _check_complete(model, named, arguments, offered)
+    return arguments
+
+
+def _check_complete(
+    model: Any,
+    named: Mapping[str, inspect.Parameter],
+    arguments: Mapping[str, Any],
+    offered: Mapping[str, Any],
+) -> None:
+    empty = inspect.Parameter.empty
+    missing = [n for n, p in named.items() if p.default is empty and n not in arguments]
+    if missing:
+        options = ", ".join(f"model__{name}=..." for name in missing)
+        raise TypeError(
+            f"{_name_of(model)} requires {missing}, which the estimator does not have; set "
+            f"{options}. By name it can ask for {sorted(offered)}."
+        )
+
+
+def _check_model(made: Any, model: Any) -> None:
+    if not isinstance(made, keras.Model):
+        got = "None (is its return statement missing?)" if made is None else repr(type(made))
+        raise TypeError(
+            f"{_name_of(model)} returned {got}; a callable passed as model has to return a "
+            "keras.Model."
+        )
+
+
+def _apply(made: keras.Model, input_shape: Shape, name: str) -> Any:
+    """Call a model symbolically, which builds every weight that it has left for later."""
+    try:
+        return made(keras.Input(input_shape, name="inputs"))
+    except (ValueError, TypeError) as error:
+        raise ValueError(
+            f"The model that {name} returned can't be applied to samples of shape {input_shape}: "
+            f"{error}\nSet input_shape to the shape that it expects, or change the model."
+        ) from error
+
+
+def _check_output(output: Any, spec: NetworkSpec, name: str) -> None:
+    if not isinstance(output, keras.KerasTensor):
+        raise ValueError(
+            f"The model that {name} returned has {type(output).__name__} as its output; it has to "
+            "return one tensor, the reconstruction."
+        )
+    got = tuple(output.shape[1:])
+    agrees = len(got) == len(spec.output_shape) and all(
+        size in (None, expected) for size, expected in zip(got, spec.output_shape, strict=True)
+    )
+    if not agrees:
+        raise ValueError(
+            f"The model that {name} returned maps samples of shape {spec.input_shape} to shape "
+            f"{got}, but shape {spec.output_shape} is expected; change its last layer, or set "
+            "input_shape."
+        )
+
+
+def _shape_after(layer: Any, shape: Shape) -> Shape | None:
+    output = layer(keras.Input(shape, name="inputs"))
+    return tuple(output.shape[1:]) if isinstance(output, keras.KerasTensor) else None
+
+
+def _view(made: keras.Model, name: str, shape: Shape) -> keras.Model | None:
+    """Return the part of a model that is called `name`, if it maps samples of `shape`."""
+    named_layers = (layer for layer in made.layers if layer.name == name)
+    part = getattr(made, name, None)
+    part = part if isinstance(part, keras.layers.Layer) else next(named_layers, None)
+    if part is None:
+        return None
+    inputs = keras.Input(shape, name="inputs")
+    try:
+        outputs = part(inputs)
+    except (ValueError, TypeError):
+        # A part that takes something other than samples is not what estimators mean by the name.
+        return None
+    return part if isinstance(part, keras.Model) else keras.Model(inputs, outputs, name=name)
+
+
+def _with_noise(made: keras.Model, spec: NetworkSpec, name: str) -> keras.Model:
+    own = [
+        method
+        for method in ("train_step", "test_step", "compute_loss")
+        if getattr(type(made), method) is not getattr(keras.Model, method)
+    ]
+    if own:
+        raise ValueError(
+            f"noise={type(spec.noise).__name__} can't be put before the model that {name} "
+            f"returned, because it overrides {', '.join(own)}; add the noise inside the model "
+            "and set noise=None."
+        )
+    inputs = keras.Input(spec.input_shape, name="inputs")
+    return keras.Model(inputs, made(spec.noise(inputs)), name="autoencoder")

@@ -1,0 +1,114 @@
+"""The linear autoencoder, whose best code spans the same subspace as PCA's components."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import keras
+
+from skae._contracts import Network, NetworkSpec
+from skae.networks import _parts
+
+
+@keras.saving.register_keras_serializable(package="skae")
+class TiedDense(keras.layers.Layer):
+    """Maps a code back through the transposed kernel of the dense layer that made it.
+
+    Computes ``code @ kernel.T + bias``; only the bias is a weight of this layer's own.
+
+    Parameters
+    ----------
+    encoder_layer : keras.layers.Dense
+        A built layer, whose kernel has shape (n_features, latent_dim).
+    **kwargs
+        As in every Keras layer.
+    """
+
+    def __init__(self, encoder_layer: Any, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.encoder_layer = encoder_layer
+
+    def build(self, input_shape: Any) -> None:
+        """Make the bias."""
+        self.bias = self.add_weight(
+            shape=(self.encoder_layer.kernel.shape[0],), initializer="zeros", name="bias"
+        )
+
+    def call(self, inputs: Any) -> Any:
+        """Return the rows that the codes stand for."""
+        kernel = keras.ops.transpose(self.encoder_layer.kernel)
+        return keras.ops.add(keras.ops.matmul(inputs, kernel), self.bias)
+
+    def compute_output_shape(self, input_shape: Any) -> tuple[Any, ...]:
+        """Return the shape of the rows."""
+        return (*input_shape[:-1], self.encoder_layer.kernel.shape[0])
+
+    def get_config(self) -> dict[str, Any]:
+        """Return what names this layer among others; a copy made from it is not tied."""
+        return {
+            **super().get_config(),
+            "encoder_layer": keras.saving.serialize_keras_object(self.encoder_layer),
+        }
+
+
+def build_linear(
+    spec: NetworkSpec,
+    *,
+    latent_dim: int = 8,
+    output_activation: Any = None,
+    tied: bool = False,
+    kernel_initializer: Any = "glorot_uniform",
+) -> Network:
+    """Return an autoencoder of two affine maps, without hidden layers or activations.
+
+    Parameters
+    ----------
+    spec : NetworkSpec
+        Shapes, seed and noise.
+    latent_dim : int
+        As the estimators have it.
+    output_activation : None
+        Has to stay None: this network is linear.
+    tied : bool, default=False
+        Whether the decoder's weights are the encoder's, transposed; each has a bias of its own.
+    kernel_initializer : str or Initializer, default="glorot_uniform"
+        Of both maps.
+
+    Returns
+    -------
+    Network
+    """
+    _check_linear(output_activation, tied, spec)
+    seeds = _parts.Seeds(spec.seed)
+    dtype = _parts.output_dtype()
+    latent_dim = _parts.check_latent_dim(latent_dim)
+    inputs, rows = _parts.flat_input(spec.input_shape, "inputs")
+    code = _parts.dense_layer(
+        latent_dim, "code", seeds, initializer=kernel_initializer, dtype=dtype
+    )
+    encoder = keras.Model(inputs, code(rows), name="encoder")
+    output = _parts.dense_layer(
+        _parts.n_values(spec.output_shape),
+        "output",
+        seeds,
+        initializer=kernel_initializer,
+        dtype=dtype,
+    )
+    if tied:
+        output = TiedDense(code, name="output", dtype=dtype)
+    codes = keras.Input((latent_dim,), name="code_inputs")
+    decoder = keras.Model(codes, _parts.shaped(output(codes), spec.output_shape), name="decoder")
+    return _parts.assemble(encoder, decoder, spec)
+
+
+def _check_linear(output_activation: Any, tied: bool, spec: NetworkSpec) -> None:
+    if output_activation not in (None, "linear"):
+        raise ValueError(
+            f"model='linear' has no activations, but output_activation={output_activation!r}; "
+            "leave it at None, or use model='dense' with hidden_layer_sizes=()."
+        )
+    if tied and _parts.n_values(spec.input_shape) != _parts.n_values(spec.output_shape):
+        raise ValueError(
+            f"model__tied=True needs outputs of the inputs' size, but samples of shape "
+            f"{spec.input_shape} are mapped to {spec.output_shape}; set model__tied=False."
+        )

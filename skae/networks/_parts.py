@@ -1,0 +1,167 @@
+"""What every built-in network is put together from: seeds, sizes, names, the frame of the model.
+
+Names are explicit and the same at every build, because TensorFlow keeps about 35 kB for each
+distinct variable name it has ever seen. No layer is left to draw its own seed, because Keras
+would take it from Python's global ``random``.
+"""
+
+from __future__ import annotations
+
+import difflib
+import math
+from collections.abc import Iterable, Sequence
+from numbers import Integral
+from typing import Any
+
+import keras
+import numpy as np
+
+from skae._contracts import Network, NetworkSpec, Shape
+
+
+class Seeds:
+    """A stream of independent seeds, all derived from one integer.
+
+    Parameters
+    ----------
+    seed : int
+        Where the stream starts.
+
+    Examples
+    --------
+    >>> Seeds(0).draw() == Seeds(0).draw()
+    True
+    """
+
+    def __init__(self, seed: int) -> None:
+        self._sequence = np.random.SeedSequence(seed)
+
+    def draw(self) -> int:
+        """Return the next seed, in [0, 2**31)."""
+        # 31 bits, because Keras's stateless draws hold a seed in an int32.
+        return int(self._sequence.spawn(1)[0].generate_state(1)[0]) >> 1
+
+
+def nearest(unknown: str, known: Iterable[str]) -> str:
+    """Return ``"; did you mean 'x'?"`` for the nearest known name, or an empty string."""
+    close = difflib.get_close_matches(unknown, list(known), n=1)
+    return f"; did you mean {close[0]!r}?" if close else ""
+
+
+def check_sizes(hidden_layer_sizes: Any, name: str = "hidden_layer_sizes") -> tuple[int, ...]:
+    """Return layer sizes as a tuple of positive integers; one integer is one layer."""
+    if isinstance(hidden_layer_sizes, Integral):
+        hidden_layer_sizes = (hidden_layer_sizes,)
+    if not isinstance(hidden_layer_sizes, Iterable) or isinstance(hidden_layer_sizes, str):
+        raise TypeError(
+            f"{name}={hidden_layer_sizes!r} is not understood; pass a tuple of positive integers, "
+            "such as (64, 32), or () for none."
+        )
+    return tuple(check_size(size, f"every element of {name}") for size in hidden_layer_sizes)
+
+
+def check_size(size: Any, name: str) -> int:
+    """Return `size` as an integer of at least 1."""
+    if not isinstance(size, Integral) or isinstance(size, bool) or size < 1:
+        raise ValueError(f"{name} must be an integer of at least 1; got {size!r}.")
+    return int(size)
+
+
+def check_latent_dim(latent_dim: Any) -> int:
+    """Return the size of a dense code; networks without one don't call this."""
+    if latent_dim is None:
+        raise ValueError(
+            "latent_dim=None is only for model='conv', whose last feature map can be the code; "
+            "set latent_dim to an integer of at least 1."
+        )
+    return check_size(latent_dim, "latent_dim")
+
+
+def check_activation(activation: Any, name: str) -> Any:
+    """Return `activation` if Keras knows it; None is linear."""
+    try:
+        keras.activations.get(activation)
+    except (ValueError, TypeError) as error:
+        known = sorted(n for n in dir(keras.activations) if n.islower() and n[0] != "_")
+        raise ValueError(
+            f"{name}={activation!r} is not an activation that Keras knows"
+            f"{nearest(str(activation), known)} Pass one of the names in keras.activations, "
+            "a function, or None for linear."
+        ) from error
+    return activation
+
+
+def make_initializer(identifier: Any, seeds: Seeds) -> keras.initializers.Initializer:
+    """Return a Keras initialiser with a seed of its own, from a name or an instance."""
+    known = keras.initializers.get(identifier)
+    config = known.get_config()
+    if "seed" not in config:
+        return known
+    return type(known).from_config({**config, "seed": seeds.draw()})
+
+
+def output_dtype() -> str:
+    """Return the type of codes and reconstructions: never below float32.
+
+    Under a mixed-precision policy the hidden layers compute in half precision; errors computed
+    from a half-precision reconstruction would have three digits.
+    """
+    policy = keras.config.dtype_policy()
+    return str(
+        policy.variable_dtype if policy.compute_dtype != policy.variable_dtype else policy.name
+    )
+
+
+def dense_layer(
+    units: int,
+    name: str,
+    seeds: Seeds,
+    *,
+    activation: Any = None,
+    initializer: Any = "glorot_uniform",
+    **options: Any,
+) -> keras.layers.Dense:
+    """Return a dense layer with a name and a seeded initialiser."""
+    return keras.layers.Dense(
+        units,
+        activation=activation,
+        kernel_initializer=make_initializer(initializer, seeds),
+        name=name,
+        **options,
+    )
+
+
+def flat_input(shape: Shape, name: str) -> tuple[Any, Any]:
+    """Return an input of that shape, and the same flattened to one axis."""
+    inputs = keras.Input(shape, name=name)
+    return inputs, keras.layers.Flatten(name="flatten")(inputs) if len(shape) > 1 else inputs
+
+
+def shaped(flat: Any, shape: Shape) -> Any:
+    """Return flat rows put back into `shape`."""
+    return keras.layers.Reshape(shape, name="reshape")(flat) if len(shape) > 1 else flat
+
+
+def dense_stack(
+    rows: Any, sizes: Sequence[int], seeds: Seeds, activation: Any, initializer: Any
+) -> Any:
+    """Return `rows` after hidden dense layers of these sizes."""
+    for number, size in enumerate(sizes, start=1):
+        layer = dense_layer(
+            size, f"hidden_{number}", seeds, activation=activation, initializer=initializer
+        )
+        rows = layer(rows)
+    return rows
+
+
+def n_values(shape: Shape) -> int:
+    """Return how many numbers one sample of this shape holds."""
+    return math.prod(shape)
+
+
+def assemble(encoder: keras.Model, decoder: keras.Model, spec: NetworkSpec) -> Network:
+    """Return input -> noise -> encoder -> decoder as one model with its two views."""
+    inputs = keras.Input(spec.input_shape, name="inputs")
+    corrupted = inputs if spec.noise is None else spec.noise(inputs)
+    model = keras.Model(inputs, decoder(encoder(corrupted)), name="autoencoder")
+    return Network(model=model, encoder=encoder, decoder=decoder)

@@ -1,0 +1,126 @@
+"""From the `noise` parameter of an estimator to a layer of its own."""
+
+from __future__ import annotations
+
+import difflib
+import inspect
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from typing import Any
+
+import keras
+import numpy as np
+
+from skae.noise._layers import GaussianNoise, MaskingNoise, SaltAndPepperNoise, UniformNoise
+
+_NAMED: dict[str, Callable[..., keras.layers.Layer]] = {
+    "gaussian": GaussianNoise,
+    "uniform": UniformNoise,
+    "masking": MaskingNoise,
+    "dropout": MaskingNoise,
+    "salt_and_pepper": SaltAndPepperNoise,
+}
+
+
+def make_noise(
+    noise: str | keras.layers.Layer | None,
+    seed: int,
+    options: Mapping[str, Any] | None = None,
+) -> keras.layers.Layer | None:
+    """Return a new layer that corrupts its inputs while a network trains.
+
+    Parameters
+    ----------
+    noise : {"gaussian", "uniform", "masking", "salt_and_pepper"}, keras.layers.Layer or None
+        "dropout" is another name for "masking". A layer is copied by its configuration, so that
+        no two networks share one; every seed in it is replaced by one derived from `seed`.
+    seed : int
+        Where the layer's random numbers come from.
+    options : mapping of str to object, default=None
+        Arguments of a named noise, such as ``{"stddev": 0.2, "clip": (0, 1)}``.
+
+    Returns
+    -------
+    keras.layers.Layer or None
+        None for `noise` None.
+
+    Raises
+    ------
+    ValueError
+        If the name or an option is unknown, or an option out of its range.
+    TypeError
+        If `noise` is none of the accepted kinds.
+
+    Examples
+    --------
+    >>> from skae.noise import make_noise
+    >>> make_noise("gaussian", seed=0, options={"stddev": 0.2}).stddev
+    0.2
+    """
+    options = dict(options or {})
+    if isinstance(noise, str):
+        return _make_named(noise, seed, options)
+    if options:
+        raise ValueError(
+            f"noise={noise!r} takes no options, but {sorted(options)} are set as noise__*; they "
+            f"are for the named noises {list(_NAMED)}."
+        )
+    if noise is None:
+        return None
+    if not isinstance(noise, keras.layers.Layer):
+        raise TypeError(
+            f"noise={noise!r} is neither a name nor a Keras layer; pass None, one of "
+            f"{list(_NAMED)}, or an instance of a keras.layers.Layer."
+        )
+    return _copy_layer(noise, seed)
+
+
+def _make_named(noise: str, seed: int, options: dict[str, Any]) -> keras.layers.Layer:
+    if noise not in _NAMED:
+        raise ValueError(
+            f"noise={noise!r} is not known.{_hint(noise, _NAMED)} Pass one of {list(_NAMED)}, a "
+            "Keras layer, or None."
+        )
+    kind = _NAMED[noise]
+    accepted = sorted({*inspect.signature(kind).parameters} - {"seed", "kwargs"})
+    for option in options:
+        if option not in accepted:
+            raise ValueError(
+                f"noise={noise!r} has no option {option!r}.{_hint(option, accepted)} It accepts "
+                f"{accepted}."
+            )
+    return kind(seed=next(_seeds(seed)), **options)
+
+
+def _hint(unknown: str, known: Iterable[str]) -> str:
+    close = difflib.get_close_matches(unknown, list(known), n=1)
+    return f" Did you mean {close[0]!r}?" if close else ""
+
+
+def _copy_layer(noise: keras.layers.Layer, seed: int) -> keras.layers.Layer:
+    try:
+        config = noise.get_config()
+    except NotImplementedError as error:
+        raise TypeError(
+            f"noise={noise!r} can't be copied, because {type(noise).__name__} has no get_config; "
+            "add one that returns the arguments of its constructor."
+        ) from error
+    return type(noise).from_config(_reseed(config, _seeds(seed)))
+
+
+def _reseed(config: Any, seeds: Iterator[int]) -> Any:
+    """Return a configuration with every ``"seed"`` in it replaced, in layers inside it too."""
+    if isinstance(config, dict):
+        return {
+            key: next(seeds) if key == "seed" else _reseed(value, seeds)
+            for key, value in config.items()
+        }
+    if isinstance(config, list | tuple):
+        return type(config)(_reseed(value, seeds) for value in config)
+    return config
+
+
+def _seeds(seed: int) -> Iterator[int]:
+    sequence = np.random.SeedSequence(seed)
+    while True:
+        # 31 bits, because Keras's stateless draws hold a seed in an int32.
+        yield int(sequence.spawn(1)[0].generate_state(1)[0]) >> 1
