@@ -8,8 +8,13 @@ from functools import cache
 
 import skae
 
-SUBPACKAGES = ("datasets", "engine", "errors", "exceptions", "inspection", "networks", "noise")
-SUBPACKAGES = (*SUBPACKAGES, "thresholds")
+SUBPACKAGES = ("datasets", "engine", "exceptions", "inspection", "noise", "thresholds")
+# What estimators ask the other parts of the house for; nothing that users call.
+SEAMS = {
+    "skae.engine": {"CompiledTrainer", "KerasTrainer", "run", "run_errors", "select_trainer"},
+    "skae.noise": {"make_noise"},
+    "skae.thresholds": {"resolve_threshold"},
+}
 
 
 @cache
@@ -24,7 +29,8 @@ def public_objects():
     found = {f"skae.{cls.__name__}": cls for cls in estimators()}
     for name in SUBPACKAGES:
         module = importlib.import_module(f"skae.{name}")
-        for public in getattr(module, "__all__", ()):
+        names = getattr(module, "__all__", [key for key in vars(module) if key[0].isupper()])
+        for public in set(names) - SEAMS.get(module.__name__, set()):
             item = getattr(module, public)
             if inspect.isclass(item) or inspect.isfunction(item):
                 found[f"{module.__name__}.{public}"] = item
@@ -45,6 +51,8 @@ def public_methods():
             continue
         for method_name, method in inspect.getmembers(item):
             if method_name.startswith("_") or isinstance(method, property):
+                continue
+            if hasattr(item, "add_weight"):  # a Keras layer: Keras calls them, nobody else
                 continue
             if callable(method) and not inspect.isclass(method) and is_ours(method):
                 found[f"{name}.{method_name}"] = method

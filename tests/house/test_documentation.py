@@ -12,6 +12,7 @@ from numpydoc.docscrape import FunctionDoc
 from numpydoc.validate import validate
 
 from tests.house._public import estimators, public_methods, public_objects, signature_of
+from tests.house._source import ROOT
 
 OBJECTS = public_objects()
 METHODS = public_methods()
@@ -45,12 +46,15 @@ def resolvable(name):
 
 def documented(item):
     """Return ``{parameter: type as documented}`` of a class or function."""
-    sections = FunctionDoc(item, doc=inspect.getdoc(item) or "")
-    return {
-        name.strip().lstrip("*"): parameter.type
-        for parameter in sections["Parameters"]
-        for name in parameter.name.split(",")
-    }
+    types = {}
+    for entry in FunctionDoc(item, doc=inspect.getdoc(item) or "")["Parameters"]:
+        names = [name.strip().lstrip("*") for name in entry.name.split(",")]
+        # "low, high : float, default=0.0 and 1.0" documents one default for each name.
+        kind, found, defaults = entry.type.rpartition("default=")
+        each = defaults.split(" and ")
+        each = each if len(each) == len(names) else [defaults] * len(names)
+        types |= {name: kind + found + own for name, own in zip(names, each, strict=True)}
+    return types
 
 
 def same(text, value):
@@ -65,7 +69,7 @@ def wrong_defaults(item):
     found = []
     types = documented(item)
     for name, parameter in signature_of(item).items():
-        if parameter.default is parameter.empty or name not in types:
+        if parameter.default is parameter.empty or types.get(name, "Ignored") == "Ignored":
             continue
         match = DEFAULT.search(types[name])
         if match is None:
@@ -116,6 +120,17 @@ def test_a_wrong_default_is_noticed():
         "b: documented 3, is 2",
         "c: no 'default=' in 'tuple'",
     ]
+
+
+def test_the_api_reference_lists_every_public_name():
+    text = (ROOT / "docs" / "api.rst").read_text(encoding="utf-8")
+    listed, module = set(), ""
+    for line in text.splitlines():
+        if line.startswith(".. currentmodule::"):
+            module = line.split()[-1]
+        elif re.fullmatch(r"   [A-Za-z_]\w*", line):
+            listed.add(f"{module}.{line.strip()}")
+    assert listed == set(OBJECTS)
 
 
 def fitted(estimator):
