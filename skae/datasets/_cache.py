@@ -46,7 +46,7 @@ def get_data_home(data_home: str | os.PathLike[str] | None = None) -> str:
     --------
     >>> from skae.datasets import get_data_home
     >>> get_data_home()  # doctest: +SKIP
-    '/home/ada/skae_data'
+    '...skae_data'
     """
     home = data_home_path(data_home)
     _make_folder(home)

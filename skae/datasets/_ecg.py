@@ -83,6 +83,7 @@ def fetch_ecg5000(
             Origin, meaning and literature.
 
     (data, target) : tuple if `return_X_y` is true
+        The two attributes of those names alone.
 
     Raises
     ------

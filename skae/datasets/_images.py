@@ -84,6 +84,7 @@ def fetch_mnist(
             Origin, meaning and literature.
 
     (data, target) : tuple if `return_X_y` is true
+        The two attributes of those names alone.
 
     Raises
     ------
@@ -174,6 +175,7 @@ def fetch_fashion_mnist(
             Origin, meaning and literature.
 
     (data, target) : tuple if `return_X_y` is true
+        The two attributes of those names alone.
 
     Raises
     ------

@@ -47,6 +47,7 @@ def resolve_threshold(threshold: Any, *, n_std: float, contamination: float | st
     Returns
     -------
     rule : object with a method ``threshold``
+        What places the cut.
 
     Raises
     ------
