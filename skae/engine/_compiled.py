@@ -1,0 +1,236 @@
+"""Trains by compiled programs, blocks of shuffled batches at a time.
+
+Owns epochs, blocks and callbacks. Rows are gathered in the epoch's order into blocks of bounded
+size, so that arrays in memory, memory maps and float64 data all take one path, no copy of the
+data is kept, and no program knows how many rows there are.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from typing import Any
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+from skae._contracts import Batchable, History, Trainer, TrainingPlan
+from skae.engine._keras_loop import KerasTrainer
+from skae.engine._monitor import FiniteLoss, OneProgressBar, check_finite_weights
+from skae.engine._order import Indices
+from skae.engine._program import Layout, NotPureError, Program, State
+from skae.engine._rows import Rows, is_stream
+from skae.engine._state import ModelState
+from skae.engine._store import TrainingPrograms
+from skae.engine._xla import wants_xla
+
+_LOGGER = logging.getLogger("skae")
+# Large enough that handing over a block costs nothing beside its batches, small enough for a
+# processor's cache.
+BLOCK_BYTES = 4 * 2**20
+
+
+class _Pass:
+    """One way through rows: training on them, or measuring."""
+
+    def __init__(
+        self, programs: TrainingPrograms, rows: Rows, plan: TrainingPlan, layout: Layout
+    ) -> None:
+        self._programs, self._rows, self._plan = programs, rows, plan
+        row_bytes = int(np.prod(layout.input_shape)) * rows.inputs.dtype.itemsize
+        batches = max(BLOCK_BYTES // max(row_bytes * plan.batch_size, 1), 1)
+        self._block_rows = batches * plan.batch_size
+        self._any_size = replace(layout, batch_size=None, block_rows=None)
+        self._fixed_size = None
+        if layout.batch_size is not None:
+            self._fixed_size = replace(layout, block_rows=self._block_rows)
+
+    def first(self) -> Program:
+        """Return the program that starts an epoch."""
+        full = len(self._rows) >= self._plan.batch_size
+        wanted = self._fixed_size if self._fixed_size is not None and full else self._any_size
+        return self._programs.get(wanted)
+
+    def run(self, state: State, order: Indices) -> tuple[State, dict[str, float]]:
+        """Return the state after all batches, and what the metrics say."""
+        results: Any = None
+        program = None
+        for program, block in self._parts(order):
+            size = self._plan.batch_size
+            tensors = self._tensors(block, program)
+            flat = program.function(*state.flat(), *tensors, np.int32(len(block)), np.int32(size))
+            state, results = state.like(flat[:-1]), flat[-1]
+        assert program is not None
+        return state, dict(zip(program.names, results.numpy().tolist(), strict=True))
+
+    def _parts(self, order: Indices) -> Iterator[tuple[Program, Indices]]:
+        fixed = self._fixed_size
+        # XLA knows one size of batch; the short one is done by TensorFlow's kernels.
+        full = len(order) - len(order) % self._plan.batch_size if fixed is not None else 0
+        for start in range(0, full, self._block_rows):
+            assert fixed is not None
+            stop = min(start + self._block_rows, full)
+            yield self._programs.get(fixed), order[start:stop]
+        for start in range(full, len(order), self._block_rows):
+            yield self._programs.get(self._any_size), order[start : start + self._block_rows]
+
+    def _tensors(self, block: Indices, program: Program) -> list[Any]:
+        parts = [part for part in self._rows.take(block) if part is not None]
+        missing = (program.block_rows or len(block)) - len(block)
+        if missing:
+            parts = [np.pad(part, [(0, missing)] + [(0, 0)] * (part.ndim - 1)) for part in parts]
+        return [tf.convert_to_tensor(part) for part in parts]
+
+
+def _layout(rows: Rows, *, training: bool, batch_size: int | None) -> Layout:
+    return Layout(
+        input_shape=rows.inputs.shape[1:],
+        target_shape=None if rows.targets is None else rows.targets.shape[1:],
+        weighted=rows.weight is not None,
+        training=training,
+        batch_size=batch_size,
+    )
+
+
+class _Fit:
+    """One fit: the passes of its epochs between its callbacks."""
+
+    def __init__(
+        self, model: keras.Model, rows: Rows, validation: Rows | None, plan: TrainingPlan
+    ) -> None:
+        self._model, self._rows, self._plan = model, rows, plan
+        if not model.optimizer.built:
+            model.optimizer.build(model.trainable_variables)
+        programs = TrainingPrograms(model)
+        steps = len(rows) // plan.batch_size * plan.epochs
+        size = plan.batch_size if wants_xla(model, steps, plan.jit_compile) else None
+        layout = _layout(rows, training=True, batch_size=size)
+        self._training = _Pass(programs, rows, plan, layout)
+        self._first_metrics = self._training.first().first_metrics
+        self._validation: _Pass | None = None
+        if validation is not None:
+            layout = _layout(validation, training=False, batch_size=size)
+            self._validation = _Pass(programs, validation, plan, layout)
+            self._validation_order = np.arange(len(validation))
+
+    def __len__(self) -> int:
+        return len(self._rows)
+
+    def run(self, callbacks: keras.callbacks.CallbackList, *, watched: bool) -> None:
+        """Train, with the model's variables right whenever a callback looks."""
+        model, plan = self._model, self._plan
+        state = ModelState(model, watched=watched)
+        model.stop_training = False
+        logs: dict[str, float] = {}
+        callbacks.on_train_begin()
+        for epoch in range(plan.initial_epoch, plan.initial_epoch + plan.epochs):
+            callbacks.on_epoch_begin(epoch)
+            order = self._rows.order(plan.seed, epoch, plan.shuffle)
+            after, logs = self._training.run(state.start_epoch(self._first_metrics), order)
+            state.end_epoch(after)
+            logs |= self._measure(state, callbacks)
+            callbacks.on_epoch_end(epoch, logs)
+            if model.stop_training:
+                break
+        state.close()
+        callbacks.on_train_end(logs)
+
+    def _measure(
+        self, state: ModelState, callbacks: keras.callbacks.CallbackList
+    ) -> dict[str, float]:
+        if self._validation is None:
+            return {}
+        callbacks.on_test_begin()
+        first = self._validation.first().first_metrics
+        _, logs = self._validation.run(state.measured(first), self._validation_order)
+        callbacks.on_test_end(logs)
+        return {f"val_{name}": value for name, value in logs.items()}
+
+
+class CompiledTrainer:
+    """Compiled epochs, where the model allows them.
+
+    Parameters
+    ----------
+    strict : bool
+        Whether a model or rows that turn out not to suit are an error rather than a case for
+        Keras's loop.
+
+    Attributes
+    ----------
+    name : str
+        "compiled"; after `train` it says what was used.
+    """
+
+    def __init__(self, *, strict: bool = False) -> None:
+        self.name = "compiled"
+        self._strict = strict
+
+    def train(
+        self,
+        model: keras.Model,
+        rows: Batchable,
+        validation: Batchable | None,
+        plan: TrainingPlan,
+        callbacks: Sequence[keras.callbacks.Callback],
+    ) -> History:
+        """Train `model` in place and return the values of every epoch by name.
+
+        Parameters
+        ----------
+        model : keras.Model
+            Compiled.
+        rows : Batchable
+        validation : Batchable or None
+        plan : TrainingPlan
+        callbacks : sequence of keras.callbacks.Callback
+
+        Returns
+        -------
+        history : dict of str to list of float
+
+        Raises
+        ------
+        NonFiniteLossError
+            If a loss, or a weight at the end, is NaN or infinite.
+        """
+        if any(is_stream(part.inputs) for part in (rows, validation) if part is not None):
+            return self._otherwise("batches that come by themselves have an order of their own")(
+                model, rows, validation, plan, callbacks
+            )
+        try:
+            measured = None if validation is None else Rows(validation)
+            fit = _Fit(model, Rows(rows), measured, plan)
+        except NotPureError as error:
+            return self._otherwise(str(error))(model, rows, validation, plan, callbacks)
+        finite = FiniteLoss()
+        bar = [OneProgressBar(plan)] if plan.verbose == 1 else []
+        listed = keras.callbacks.CallbackList(
+            [*callbacks, *bar, finite],
+            add_history=True,
+            add_progbar=plan.verbose > 1,
+            model=model,
+            verbose=plan.verbose,
+            epochs=plan.initial_epoch + plan.epochs,
+            steps=-(-len(fit) // plan.batch_size),
+        )
+        fit.run(listed, watched=bool(callbacks))
+        finite.check()
+        history = model.history
+        check_finite_weights(model, plan.initial_epoch + len(history.epoch))
+        return {
+            name: [float(value) for value in values] for name, values in history.history.items()
+        }
+
+    def _otherwise(self, reason: str) -> Any:
+        if self._strict:
+            raise ValueError(
+                f"engine='compiled' can't train this: {reason}. Pass engine='auto', which then "
+                "trains it by Keras's own loop."
+            )
+        _LOGGER.debug("Keras's own loop trains instead: %s.", reason)
+        trainer: Trainer = KerasTrainer()
+        self.name = trainer.name
+        return trainer.train

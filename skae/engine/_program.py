@@ -1,0 +1,266 @@
+"""Compiles the batches of a block into one program.
+
+A program is a graph and owns no state: weights, optimizer slots, metrics and the learning rate go
+in as tensors and come out as tensors. The model it was traced from is needed for tracing only.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+from skae._contracts import FloatArray, Shape
+from skae.engine._stateless import stateless_optimizer
+
+Tensors = list[Any]
+
+
+class NotPureError(Exception):
+    """A model keeps state where a program can't take it in and give it out."""
+
+
+@dataclass(frozen=True)
+class Layout:
+    """What a program's blocks look like.
+
+    Parameters
+    ----------
+    input_shape, target_shape : tuple of int, or None for no targets of their own
+        Of one row.
+    weighted : bool
+    training : bool
+        Whether the weights are trained; otherwise losses and metrics are measured.
+    batch_size, block_rows : int or None
+        Fixed sizes, as XLA needs them; None: any number of rows, the last batch shorter.
+    """
+
+    input_shape: Shape
+    target_shape: Shape | None
+    weighted: bool
+    training: bool
+    batch_size: int | None = None
+    block_rows: int | None = None
+
+    @property
+    def jit_compile(self) -> bool:
+        """Whether XLA compiles the program."""
+        return self.batch_size is not None
+
+
+@dataclass
+class State:
+    """All that training changes, as tensors; `metrics` is reset with every epoch."""
+
+    trainable: Tensors
+    fixed: Tensors
+    optimizer: Tensors
+    metrics: Tensors
+
+    def flat(self) -> Tensors:
+        """Return all tensors as one list."""
+        return [*self.trainable, *self.fixed, *self.optimizer, *self.metrics]
+
+    def like(self, flat: Sequence[Any]) -> State:
+        """Return a state of these tensors, divided as this one is."""
+        sizes = (len(self.trainable), len(self.fixed), len(self.optimizer), len(self.metrics))
+        ends = np.cumsum(sizes)
+        parts = [list(flat[end - size : end]) for size, end in zip(sizes, ends, strict=True)]
+        return State(*parts)
+
+
+@dataclass(frozen=True)
+class Program:
+    """A compiled block of batches, with the names of what it reports.
+
+    Parameters
+    ----------
+    function : callable
+        Flat state, block and sizes in; flat state and results out.
+    names : tuple of str
+        Of the results.
+    first_metrics : tuple of ndarray
+        Metrics' variables at the start of an epoch.
+    block_rows : int or None
+        Rows that a block must have; None: any number.
+    """
+
+    function: Callable[..., Any]
+    names: tuple[str, ...]
+    first_metrics: tuple[FloatArray, ...]
+    block_rows: int | None
+
+
+class _Steps:
+    """One batch as a pure function, written over a model that serves as the pattern."""
+
+    def __init__(self, model: keras.Model, layout: Layout) -> None:
+        self.model, self.layout = model, layout
+        self.trainable = model.trainable_variables
+        self.fixed = model.non_trainable_variables
+        # Two more than Keras has: the sum of losses and of rows, kept as its Mean does.
+        self.metrics = model.metrics_variables
+        self.optimizer = (
+            stateless_optimizer(model.optimizer, self.trainable) if layout.training else None
+        )
+        self.names: tuple[str, ...] = ()
+
+    def first_metrics(self) -> tuple[FloatArray, ...]:
+        self.model.reset_metrics()
+        zeros = [np.zeros((), np.float32)] * 2
+        return (*(np.asarray(variable) for variable in self.metrics), *zeros)
+
+    def variables(self) -> list[Any]:
+        slots = self.optimizer.variables if self.optimizer is not None else []
+        return [*self.trainable, *self.fixed, *slots, *self.metrics]
+
+    def pattern(self) -> State:
+        slots = len(self.optimizer.variables) if self.optimizer is not None else 0
+        sizes = (len(self.trainable), len(self.fixed), slots, len(self.metrics) + 2)
+        return State(*([None] * size for size in sizes))
+
+    def _forward(self, state: State, batch: tuple[Any, Any, Any]) -> tuple[Any, Any, Tensors]:
+        inputs, targets, weight = batch
+        mapping = [
+            *zip(self.trainable, state.trainable, strict=True),
+            *zip(self.fixed, state.fixed, strict=True),
+        ]
+        training = self.layout.training
+        with keras.StatelessScope(mapping, collect_losses=True) as scope:
+            outputs = self.model(inputs, training=training)
+            loss = self.model.compute_loss(
+                x=inputs, y=targets, y_pred=outputs, sample_weight=weight, training=training
+            )
+        return loss, outputs, [scope.get_current_value(variable) for variable in self.fixed]
+
+    def _measure(
+        self, state: State, batch: tuple[Any, Any, Any], outputs: Any, loss: Any
+    ) -> Tensors:
+        inputs, targets, weight = batch
+        rows = tf.cast(tf.shape(inputs)[0], tf.float32)
+        mapping = list(zip(self.metrics, state.metrics[:-2], strict=True))
+        with keras.StatelessScope(mapping) as scope:
+            self.model.compute_metrics(inputs, targets, outputs, sample_weight=weight)
+        total = state.metrics[-2] + tf.cast(loss, tf.float32) * rows
+        values = [scope.get_current_value(variable) for variable in self.metrics]
+        return [*values, total, state.metrics[-1] + rows]
+
+    def step(self, state: State, batch: tuple[Any, Any, Any]) -> State:
+        """Return the state after one batch."""
+        if self.optimizer is None:
+            loss, outputs, _ = self._forward(state, batch)
+            metrics = self._measure(state, batch, outputs, loss)
+            return State(state.trainable, state.fixed, [], metrics)
+        with tf.GradientTape() as tape:
+            tape.watch(state.trainable)
+            loss, outputs, fixed = self._forward(state, batch)
+            scaled = self.optimizer.scale_loss(loss)
+        gradients = tape.gradient(scaled, state.trainable)
+        metrics = self._measure(state, batch, outputs, loss)
+        trainable, slots = self.optimizer.stateless_apply(
+            state.optimizer, gradients, state.trainable
+        )
+        return State(trainable, fixed, slots, metrics)
+
+    def results(self, state: State) -> Any:
+        """Return what the metrics say, as one tensor, and note their names."""
+        mapping = list(zip(self.metrics, state.metrics[:-2], strict=True))
+        with keras.StatelessScope(mapping):
+            values = dict(self.model.get_metrics_result())
+        values["loss"] = tf.math.divide_no_nan(state.metrics[-2], state.metrics[-1])
+        # Keras reports the loss last of all in an epoch's logs only by accident of sorting.
+        self.names = tuple(sorted(values))
+        return tf.stack([tf.cast(values[name], tf.float32) for name in self.names])
+
+
+def _specs(steps: _Steps, layout: Layout) -> list[tf.TensorSpec]:
+    floating = keras.config.floatx()
+    state = [tf.TensorSpec(v.shape, v.dtype) for v in steps.variables()]
+    state += [tf.TensorSpec((), tf.float32)] * 2
+    block = [tf.TensorSpec((layout.block_rows, *layout.input_shape), floating)]
+    if layout.target_shape is not None:
+        block.append(tf.TensorSpec((layout.block_rows, *layout.target_shape), floating))
+    if layout.weighted:
+        block.append(tf.TensorSpec((layout.block_rows,), floating))
+    return [*state, *block, tf.TensorSpec((), tf.int32), tf.TensorSpec((), tf.int32)]
+
+
+def _block_function(steps: _Steps, layout: Layout) -> Callable[..., Any]:
+    pattern = steps.pattern()
+    n_state = len(pattern.flat())
+
+    def cut(part: Any, start: Any, stop: Any) -> Any:
+        if layout.batch_size is None:
+            return part[start:stop]
+        begin = [start, *[0] * (len(part.shape) - 1)]
+        return tf.slice(part, begin, [layout.batch_size, *part.shape[1:]])
+
+    def run_block(*arguments: Any) -> tuple[Any, ...]:
+        block, (rows, size) = list(arguments[n_state:-2]), arguments[-2:]
+        weight = block.pop() if layout.weighted else None
+        inputs, targets = block[0], block[-1]
+
+        def body(start: Any, *flat: Any) -> tuple[Any, ...]:
+            stop = tf.minimum(start + size, rows)
+            batch = cut(inputs, start, stop)
+            wanted = batch if layout.target_shape is None else cut(targets, start, stop)
+            weights = None if weight is None else cut(weight, start, stop)
+            after = steps.step(pattern.like(flat), (batch, wanted, weights)).flat()
+            for tensor, before in zip(after, flat, strict=True):
+                tensor.set_shape(before.shape)
+            return (start + size, *after)
+
+        _, *flat = tf.while_loop(
+            lambda start, *_: start < rows,
+            body,
+            (tf.constant(0), *arguments[:n_state]),
+            parallel_iterations=1,
+        )
+        return (*flat, steps.results(pattern.like(flat)))
+
+    return run_block
+
+
+def build_program(model: keras.Model, layout: Layout) -> Program:
+    """Trace a block of batches of `model`.
+
+    Parameters
+    ----------
+    model : keras.Model
+        Built and compiled; left as it is, its metrics' state aside.
+    layout : Layout
+
+    Returns
+    -------
+    program : Program
+
+    Raises
+    ------
+    NotPureError
+        If the model reads a variable that Keras does not list among its own.
+    """
+    _build_metrics(model, layout)
+    steps = _Steps(model, layout)
+    first = steps.first_metrics()
+    function = tf.function(
+        _block_function(steps, layout), jit_compile=layout.jit_compile or None, autograph=False
+    )
+    concrete = function.get_concrete_function(*_specs(steps, layout))
+    hidden = [
+        str(tensor.name) for tensor in concrete.captured_inputs if tensor.dtype == tf.resource
+    ]
+    if hidden:
+        raise NotPureError(f"it uses state that its variables do not list ({len(hidden)})")
+    return Program(concrete, steps.names, first, layout.block_rows)
+
+
+def _build_metrics(model: keras.Model, layout: Layout) -> None:
+    """Have Keras create the metrics' variables, which it does at the first batch it sees."""
+    inputs = np.zeros((1, *layout.input_shape), keras.config.floatx())
+    shape = layout.input_shape if layout.target_shape is None else layout.target_shape
+    targets = np.zeros((1, *shape), keras.config.floatx())
+    model.compute_metrics(inputs, targets, model(inputs, training=False))

@@ -1,0 +1,62 @@
+"""Finds a model's programs: shared by all equal models, or kept for the one model they fit."""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections.abc import Callable, Hashable
+from typing import Any
+from weakref import WeakKeyDictionary
+
+import keras
+
+from skae.engine._cache import PROGRAMS
+from skae.engine._fingerprint import UnshareableError, compile_key, model_key
+from skae.engine._program import Layout, Program, build_program
+
+_LOGGER = logging.getLogger("skae")
+_PRIVATE: WeakKeyDictionary[keras.Model, dict[Hashable, Any]] = WeakKeyDictionary()
+_PRIVATE_LOCK = threading.Lock()
+
+
+def private_program(model: keras.Model, key: Hashable, build: Callable[[], Any]) -> Any:
+    """Return a program kept with one model object, which it does not outlive."""
+    with _PRIVATE_LOCK:
+        programs = _PRIVATE.setdefault(model, {})
+    if key not in programs:
+        programs[key] = build()
+    return programs[key]
+
+
+class TrainingPrograms:
+    """The training and evaluation programs of one compiled model.
+
+    Parameters
+    ----------
+    model : keras.Model
+    """
+
+    def __init__(self, model: keras.Model) -> None:
+        self._model = model
+        try:
+            self._key: Hashable = (model_key(model), compile_key(model))
+        except UnshareableError as error:
+            _LOGGER.debug("%r gets programs of its own: %s.", model.name, error)
+            self._key = None
+
+    @property
+    def shared(self) -> bool:
+        """Whether equal models use the same programs."""
+        return self._key is not None
+
+    def get(self, layout: Layout) -> Program:
+        """Return the program of a layout, compiled if there is none."""
+
+        def build() -> Program:
+            return build_program(self._model, layout)
+
+        if self._key is not None:
+            return PROGRAMS.get(("train", self._key, layout), build)
+        # A new `compile` makes new programs: its settings may be as unknowable as the model.
+        told = self._model._compile_config
+        return private_program(self._model, ("train", told, layout), build)
