@@ -62,8 +62,8 @@ def test_cut_lies_midway_between_neighbours():
     assert threshold_from_labels([1.0, 2.0, 5.0, 9.0], [1, 1, -1, -1]) == 3.5
 
 
-def test_adjacent_floats_are_still_separated():
-    low = 1.0
+@pytest.mark.parametrize("low", [1.0, np.nextafter(1.0, 2.0)])
+def test_adjacent_floats_are_still_separated(low):
     high = np.nextafter(low, 2.0)
     cut = threshold_from_labels([low, high], [1, -1])
     assert low <= cut < high

@@ -161,6 +161,13 @@ def test_quantile_is_bit_for_bit_that_of_isolation_forest(contamination, n_sampl
     assert QuantileThreshold(contamination).threshold(-scores) == -offset
 
 
+def test_quantile_interpolates_from_the_nearer_end_as_numpy_does():
+    for seed in range(200):
+        scores = -draw_errors(20 + seed, seed)
+        offset = np.percentile(scores, 100.0 * 0.0937)
+        assert QuantileThreshold(0.0937).threshold(-scores) == -offset
+
+
 def test_quantile_predicts_like_isolation_forest_on_its_own_scores():
     X = np.random.default_rng(0).normal(size=(200, 3))
     forest = IsolationForest(n_estimators=10, contamination=0.13, random_state=0).fit(X)

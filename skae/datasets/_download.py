@@ -88,8 +88,7 @@ def _parse_idx(name: str, content: bytes) -> NDArray[np.uint8]:
             raise ValueError(f"it announces the shape {shape} but holds {values.size} values")
     except DAMAGE as error:
         raise _damaged(name, error) from error
-    # A copy, because a view on bytes is read-only, which arrays from the cache are not.
-    return values.reshape(shape).copy()
+    return values.reshape(shape)
 
 
 def parse_ucr_zip(files: Mapping[str, bytes]) -> Arrays:
