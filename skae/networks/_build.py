@@ -10,14 +10,20 @@ import keras
 
 from skae._contracts import Network, NetworkSpec
 from skae.networks import _parts
+from skae.networks._conv import build_conv
 from skae.networks._custom import build_custom
 from skae.networks._dense import build_dense
 from skae.networks._linear import build_linear
+from skae.networks._recurrent import build_recurrent
 from skae.networks._threads import with_fresh_names
+from skae.networks._variational import build_variational
 
 _BUILDERS: dict[str, Callable[..., Network]] = {
     "dense": build_dense,
     "linear": build_linear,
+    "conv": build_conv,
+    "recurrent": build_recurrent,
+    "variational": build_variational,
 }
 
 # An estimator has these itself; as model__latent_dim there would be two names for one thing.
