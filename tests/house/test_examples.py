@@ -32,17 +32,19 @@ def test_docstrings(name, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     module = importlib.import_module(name)
     tests = doctest.DocTestFinder(exclude_empty=True).find(module)
-    assert failures([test for test in tests if test.examples]) == ""
+    report = failures([test for test in tests if test.examples])
+    assert not report, report
 
 
-@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.relative_to(ROOT).as_posix())
 def test_pages(page, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     text = page.read_text(encoding="utf-8")
     test = doctest.DocTestParser().get_doctest(text, {}, page.stem, str(page), 0)
     if not test.examples:
         pytest.skip("no example on this page")
-    assert failures([test]) == ""
+    report = failures([test])
+    assert not report, report
 
 
 def test_an_example_that_lies_is_noticed():
