@@ -38,6 +38,9 @@ def is_trusted(kind: Any) -> bool:
 
 def _normalized(config: Any, layers: Mapping[str, int], *, wiring: bool = False) -> Hashable:
     if isinstance(config, Mapping):
+        if isinstance(config.get("layers"), (list, tuple)):
+            # A graph: its wiring refers to its own layers and operations by their names.
+            layers = {str(layer.get("name")): i for i, layer in enumerate(config["layers"])}
         return tuple(
             (str(key), _normalized(value, layers, wiring=wiring or key in _WIRING))
             for key, value in config.items()
@@ -76,6 +79,17 @@ def _globals_read(code: types.CodeType) -> Iterator[str]:
             yield from _globals_read(constant)
 
 
+def _parts(value: Any) -> tuple[Any, ...] | None:
+    """Return what a wrapper around functions is made of, None for anything else."""
+    if isinstance(value, types.MethodType):
+        return value.__func__, value.__self__
+    if isinstance(value, functools.partial):
+        return value.func, value.args, value.keywords
+    if isinstance(value, (staticmethod, classmethod)):
+        return (value.__func__,)
+    return (value.fget,) if isinstance(value, property) else None
+
+
 class Fingerprint:
     """Keys of objects within one model; layers and variables are known by their place in it.
 
@@ -90,7 +104,6 @@ class Fingerprint:
         variables = [] if model is None else model.variables
         self._places = {id(layer): ("layer", i) for i, layer in enumerate(self._layers)}
         self._places |= {id(v): ("variable", i) for i, v in enumerate(variables)}
-        self._names = {layer.name: i for i, layer in enumerate(self._layers)}
         self._seen: dict[int, int] = {}
 
     def of_layers(self) -> Hashable:
@@ -99,7 +112,7 @@ class Fingerprint:
 
     def of(self, value: Any) -> Hashable:
         """Return the key of any value."""
-        if isinstance(value, np.generic):
+        if isinstance(value, (np.ndarray, np.generic)):
             return _array(np.asarray(value))
         if value is None or isinstance(value, (bool, int, float, complex, str, bytes)):
             return (type(value).__name__, value)
@@ -109,25 +122,18 @@ class Fingerprint:
             return ("map", tuple((self.of(key), self.of(item)) for key, item in value.items()))
         if isinstance(value, Sequence):
             return (type(value).__name__, tuple(self.of(item) for item in value))
-        if isinstance(value, np.ndarray):
-            return _array(value)
         return self._of_code(value)
 
     def _of_code(self, value: Any) -> Hashable:
+        if isinstance(value, (type, types.FunctionType, types.BuiltinFunctionType)):
+            return self._once(value, self._class if isinstance(value, type) else self._function)
+        parts = _parts(value)
+        if parts is not None:
+            return (type(value).__name__, *(self.of(part) for part in parts))
         if isinstance(value, types.ModuleType):
             if value.__name__.split(".")[0] not in _TRUSTED:
                 raise UnshareableError(f"code reads the module {value.__name__}")
             return ("module", value.__name__)
-        if isinstance(value, (type, types.FunctionType, types.BuiltinFunctionType)):
-            return self._once(value, self._class if isinstance(value, type) else self._function)
-        if isinstance(value, types.MethodType):
-            return ("method", self.of(value.__func__), self.of(value.__self__))
-        if isinstance(value, functools.partial):
-            return ("partial", self.of(value.func), self.of(value.args), self.of(value.keywords))
-        if isinstance(value, (staticmethod, classmethod)):
-            return (type(value).__name__, self.of(value.__func__))
-        if isinstance(value, property):
-            return ("property", self.of(value.fget))
         return self._once(value, self._instance)
 
     def _once(self, value: Any, describe: Any) -> Hashable:
@@ -176,17 +182,17 @@ class Fingerprint:
             return (kind, self._config(value), tuple(foreign))
         if any(base.__name__ == "Functional" for base in kind.__mro__):
             raise UnshareableError("a class of one's own is built from a graph of layers")
-        if not hasattr(value, "__dict__"):
-            raise UnshareableError(f"code holds a {kind.__name__}")
-        known = _keras_attributes() if isinstance(value, keras.layers.Layer) else frozenset()
-        attributes = {name: part for name, part in vars(value).items() if name not in known}
-        return (self.of(kind), self.of(attributes), self._policy(value))
-
-    @staticmethod
-    def _policy(value: Any) -> Hashable:
         if not isinstance(value, keras.layers.Layer):
-            return None
-        return (value.dtype_policy.name, value.trainable, value.autocast)
+            return (self.of(kind), self._plain(value))
+        known = _keras_attributes()
+        attributes = {name: part for name, part in vars(value).items() if name not in known}
+        policy = (value.dtype_policy.name, value.trainable, value.autocast)
+        return (self.of(kind), self.of(attributes), policy)
+
+    def _plain(self, value: Any) -> Hashable:
+        if not hasattr(value, "__dict__"):
+            raise UnshareableError(f"code holds a {type(value).__name__}")
+        return self.of(vars(value))
 
     def _is_foreign(self, part: Any) -> bool:
         if isinstance(part, functools.partial):
@@ -199,12 +205,12 @@ class Fingerprint:
 
     def _config(self, value: Any) -> Hashable:
         if not hasattr(value, "get_config"):
-            raise UnshareableError(f"a {type(value).__name__} has no configuration")
+            return self._plain(value)
         try:
             config = value.get_config()
         except (NotImplementedError, TypeError, ValueError) as error:
             raise UnshareableError(f"a {type(value).__name__} has no configuration") from error
-        return _normalized(config, self._names)
+        return _normalized(config, {})
 
 
 def model_key(model: keras.Model) -> Hashable:

@@ -258,9 +258,40 @@ def build_program(model: keras.Model, layout: Layout) -> Program:
     return Program(concrete, steps.names, first, layout.block_rows)
 
 
+def _checked(concrete: Any) -> Any:
+    """Return a traced function that captured no variable, which it would share with its pattern."""
+    hidden = [tensor for tensor in concrete.captured_inputs if tensor.dtype == tf.resource]
+    if hidden:
+        raise NotPureError(f"it uses {len(hidden)} variables that Keras does not list as its own")
+    return concrete
+
+
 def _build_metrics(model: keras.Model, layout: Layout) -> None:
     """Have Keras create the metrics' variables, which it does at the first batch it sees."""
     inputs = np.zeros((1, *layout.input_shape), keras.config.floatx())
     shape = layout.input_shape if layout.target_shape is None else layout.target_shape
     targets = np.zeros((1, *shape), keras.config.floatx())
     model.compute_metrics(inputs, targets, model(inputs, training=False))
+
+
+def build_scoring(
+    model: keras.Model,
+    shapes: tuple[Shape, Shape | None],
+    measure: Callable[..., Any] | None,
+    *,
+    jit_compile: bool,
+) -> Callable[..., Any]:
+    """Trace a model in inference mode, its weights taken in; see `_store.scoring_program`."""
+    variables = model.variables
+    floating = keras.config.floatx()
+
+    def score(*arguments: Any) -> Any:
+        weights, rows = arguments[: len(variables)], arguments[len(variables) :]
+        with keras.StatelessScope(list(zip(variables, weights, strict=True))):
+            outputs = model(rows[0], training=False)
+        return outputs if measure is None else measure(rows[-1], outputs)
+
+    specs = [tf.TensorSpec(variable.shape, variable.dtype) for variable in variables]
+    specs += [tf.TensorSpec((None, *shape), floating) for shape in shapes if shape is not None]
+    function = tf.function(score, jit_compile=jit_compile or None, autograph=False)
+    return _checked(function.get_concrete_function(*specs))

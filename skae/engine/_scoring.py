@@ -1,19 +1,30 @@
-"""Runs models on many rows: reconstruct, encode, decode, errors."""
+"""Runs models on many rows: reconstruct, encode, decode, errors.
+
+Owns slices and shapes. Weights go into a program with every call, so that one program serves
+every model of an architecture and weights set by hand count.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator
 from typing import Any, Literal
 
 import keras
 import numpy as np
+import tensorflow as tf
 
 from skae._contracts import ErrorFunction, FloatArray
+from skae.engine._dense_stack import MAX_ROWS, dense_stack
+from skae.engine._program import NotPureError
 from skae.engine._rows import Source
+from skae.engine._store import scoring_program
 
-SLICE_ROWS = 8192
+# Two cores have enough to do in a slice, and what a deep network keeps of it is still small.
+SLICE_BYTES = 8 * 2**20
+_SMALLEST_PADDED = 16
 
 
-def run(model: keras.Model, X: Any, *, jit_compile: bool | str = "auto") -> FloatArray:  # noqa: ARG001
+def run(model: keras.Model, X: Any, *, jit_compile: bool | str = "auto") -> FloatArray:
     """Return the output of `model` for the rows of `X`, in inference mode.
 
     Parameters
@@ -22,18 +33,23 @@ def run(model: keras.Model, X: Any, *, jit_compile: bool | str = "auto") -> Floa
         A whole network, an encoder or a decoder.
     X : array-like of shape (n_samples, ...)
     jit_compile : bool or "auto", default="auto"
-        Whether XLA compiles the program.
+        Whether XLA compiles the program. "auto" leaves it out: for one way through the data,
+        TensorFlow's fused kernels are as fast, take any number of rows, and need no compiling.
 
     Returns
     -------
     outputs : ndarray of shape (n_samples, ...)
+
+    Examples
+    --------
+    >>> import keras
+    >>> import numpy as np
+    >>> from skae.engine import run
+    >>> model = keras.Sequential([keras.Input((2,)), keras.layers.Dense(3)])
+    >>> run(model, np.ones((5, 2))).shape
+    (5, 3)
     """
-    source = Source(X)
-    parts = [
-        np.asarray(model(source.slice(start, start + SLICE_ROWS), training=False))
-        for start in range(0, len(source), SLICE_ROWS)
-    ]
-    return np.concatenate(parts).astype(source.dtype, copy=False)
+    return _score(model, Source(X), None, None, jit_compile=jit_compile)
 
 
 def run_errors(
@@ -43,6 +59,7 @@ def run_errors(
     *,
     targets: Any = None,
     per: Literal["row", "value"] = "row",
+    jit_compile: bool | str = "auto",
 ) -> FloatArray:
     """Return the error of the reconstruction of `X`, by row or by value.
 
@@ -55,14 +72,115 @@ def run_errors(
     targets : array-like or None, default=None
         What the output is compared with; None: `X`.
     per : {"row", "value"}, default="row"
+    jit_compile : bool or "auto", default="auto"
+        As in `run`.
 
     Returns
     -------
     errors : ndarray of shape (n_samples,), float64, or of the shape of `X`
         "row": the mean over all axes but that of samples.
+
+    Examples
+    --------
+    >>> import keras
+    >>> import numpy as np
+    >>> from skae.engine import run_errors
+    >>> model = keras.Sequential([keras.Input((2,)), keras.layers.Dense(2)])
+    >>> run_errors(model, np.ones((5, 2)), lambda x, r: abs(x - r)).shape
+    (5,)
     """
-    wanted = Source(X if targets is None else targets)
-    errors = error(wanted.slice(0, len(wanted)), run(model, X))
-    if per == "value":
-        return np.asarray(errors)
-    return np.asarray(errors, np.float64).reshape(len(errors), -1).mean(axis=1)
+    if per not in ("row", "value"):
+        raise ValueError(f"per must be 'row' or 'value'; got {per!r}.")
+    wanted = None if targets is None else Source(targets)
+    errors = _score(model, Source(X), _Measure(error, per), wanted, jit_compile=jit_compile)
+    return errors.astype(np.float64) if per == "row" else errors
+
+
+class _Measure:
+    """An error function, and whether its values are averaged by row."""
+
+    def __init__(self, error: ErrorFunction, per: str) -> None:
+        self.error, self.per = error, per
+
+    def __call__(self, targets: Any, outputs: Any) -> Any:
+        errors = self.error(targets, outputs)
+        if self.per == "value":
+            return errors
+        axes = tuple(range(1, len(errors.shape)))
+        if isinstance(errors, np.ndarray):
+            return errors.mean(axis=axes)
+        return tf.reduce_mean(tf.cast(errors, keras.config.floatx()), axis=axes)
+
+
+def _score(
+    model: keras.Model,
+    source: Source,
+    measure: _Measure | None,
+    targets: Source | None,
+    *,
+    jit_compile: bool | str,
+) -> FloatArray:
+    if len(source) <= MAX_ROWS and source.dtype == np.float32 and jit_compile != True:  # noqa: E712
+        stack = dense_stack(model)
+        if stack is not None:
+            rows = source.slice(0, len(source))
+            outputs = stack(rows)
+            if measure is None:
+                return np.array(outputs)
+            return measure(rows if targets is None else targets.slice(0, len(targets)), outputs)
+    score = _scorer(model, source, measure, targets, jit_compile=jit_compile)
+    parts = [score(*bounds) for bounds in _bounds(source)]
+    return parts[0] if len(parts) == 1 else np.concatenate(parts)
+
+
+def _slice_rows(source: Source) -> int:
+    row_bytes = max(int(np.prod(source.shape[1:])) * source.dtype.itemsize, 1)
+    return 2 ** int(np.log2(max(SLICE_BYTES // row_bytes, _SMALLEST_PADDED)))
+
+
+def _bounds(source: Source) -> Iterator[tuple[int, int]]:
+    size = _slice_rows(source)
+    for start in range(0, max(len(source), 1), size):
+        yield start, min(start + size, len(source))
+
+
+def _padded(rows: FloatArray, largest: int) -> FloatArray:
+    """Return `rows` filled up to a power of two, so that XLA meets few shapes."""
+    size = min(max(2 ** int(np.ceil(np.log2(max(len(rows), 1)))), _SMALLEST_PADDED), largest)
+    return np.pad(rows, [(0, size - len(rows))] + [(0, 0)] * (rows.ndim - 1))
+
+
+def _scorer(
+    model: keras.Model,
+    source: Source,
+    measure: _Measure | None,
+    targets: Source | None,
+    *,
+    jit_compile: bool | str,
+) -> Callable[[int, int], FloatArray]:
+    shapes = (source.shape[1:], None if targets is None else targets.shape[1:])
+    xla = jit_compile is True
+    sources = [source] if targets is None else [source, targets]
+    try:
+        program = scoring_program(model, shapes, measure, xla=xla)
+    except NotPureError:
+        return lambda start, stop: _by_keras(
+            model, [s.slice(start, stop) for s in sources], measure
+        )
+    weights = [variable.value.read_value() for variable in model.variables]
+    largest = _slice_rows(source)
+
+    def score(start: int, stop: int) -> FloatArray:
+        parts = [part.slice(start, stop) for part in sources]
+        if xla:
+            parts = [_padded(part, largest) for part in parts]
+        result = program(*weights, *(tf.convert_to_tensor(part) for part in parts))
+        return result.numpy()[: stop - start].astype(source.dtype, copy=False)
+
+    return score
+
+
+def _by_keras(model: keras.Model, parts: list[FloatArray], measure: _Measure | None) -> FloatArray:
+    outputs = model(parts[0], training=False)
+    result = outputs if measure is None else measure(parts[-1], outputs)
+    return np.asarray(result).astype(parts[0].dtype, copy=False)

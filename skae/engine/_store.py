@@ -10,9 +10,10 @@ from weakref import WeakKeyDictionary
 
 import keras
 
+from skae._contracts import Shape
 from skae.engine._cache import PROGRAMS
-from skae.engine._fingerprint import UnshareableError, compile_key, model_key
-from skae.engine._program import Layout, Program, build_program
+from skae.engine._fingerprint import Fingerprint, UnshareableError, compile_key, model_key
+from skae.engine._program import Layout, Program, build_program, build_scoring
 
 _LOGGER = logging.getLogger("skae")
 _PRIVATE: WeakKeyDictionary[keras.Model, dict[Hashable, Any]] = WeakKeyDictionary()
@@ -60,3 +61,46 @@ class TrainingPrograms:
         # A new `compile` makes new programs: its settings may be as unknowable as the model.
         told = self._model._compile_config
         return private_program(self._model, ("train", told, layout), build)
+
+
+def scoring_program(
+    model: keras.Model, shapes: tuple[Shape, Shape | None], measure: Any, *, xla: bool
+) -> Any:
+    """Return a function of weights and rows to what `measure` makes of a model's output.
+
+    Parameters
+    ----------
+    model : keras.Model
+    shapes : pair of shapes, the second one None for no targets of their own
+        Of one row of inputs and of targets.
+    measure : callable or None
+        Of targets and outputs; has ``error`` and ``per``. None returns the outputs.
+    xla : bool
+
+    Raises
+    ------
+    NotPureError
+        If the model reads a variable that Keras does not list among its own.
+    """
+
+    def build() -> Any:
+        return build_scoring(model, shapes, measure, jit_compile=xla)
+
+    asked = None if measure is None else (measure.error, measure.per)
+    kept = private_program(model, "scoring", dict)
+    # The error function is in the key by identity, so it is kept with its program.
+    name = (shapes, asked if asked is None else (id(asked[0]), asked[1]), xla, len(model.variables))
+    if name not in kept:
+        kept[name] = (_shared_or_own(model, shapes, asked, xla, build), measure)
+    return kept[name][0]
+
+
+def _shared_or_own(
+    model: keras.Model, shapes: Any, asked: Any, xla: bool, build: Callable[[], Any]
+) -> Any:
+    try:
+        key = ("score", model_key(model), shapes, Fingerprint().of(asked), xla)
+    except UnshareableError as error:
+        _LOGGER.debug("%r is scored by a program of its own: %s.", model.name, error)
+        return build()
+    return PROGRAMS.get(key, build)

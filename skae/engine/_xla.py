@@ -45,4 +45,8 @@ def wants_xla(model: keras.Model, steps: int, jit_compile: bool | str) -> bool:
     if steps < _MIN_STEPS:
         return False
     leaves = [layer for layer in model._flatten_layers() if not isinstance(layer, keras.Model)]
-    return all(isinstance(layer, _GAINING) for layer in leaves)
+    return all(isinstance(layer, _GAINING) or _is_own(layer) for layer in leaves)
+
+
+def _is_own(layer: keras.layers.Layer) -> bool:
+    return type(layer).__module__.startswith("skae.")

@@ -1,0 +1,153 @@
+"""Runs few rows through a stack of dense layers in NumPy.
+
+A call of a compiled program costs some 0.3 ms before its first multiplication; the products for
+one row of a small dense network cost 0.01 ms.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import Any
+from weakref import WeakKeyDictionary
+
+import keras
+import numpy as np
+import tensorflow as tf
+from scipy.special import expit
+
+from skae._contracts import FloatArray
+
+# Above this, TensorFlow's fused kernels and second core win.
+MAX_ROWS = 128
+_SELU_ALPHA, _SELU_SCALE = np.float32(1.6732632423543772), np.float32(1.0507009873554805)
+
+_ACTIVATIONS: dict[Any, Callable[[FloatArray], FloatArray] | None] = {
+    keras.activations.linear: None,
+    keras.activations.relu: lambda z: np.maximum(z, 0, out=z),
+    keras.activations.tanh: lambda z: np.tanh(z, out=z),
+    keras.activations.sigmoid: lambda z: expit(z, out=z),
+    keras.activations.elu: lambda z: np.where(z > 0, z, np.expm1(np.minimum(z, 0))),
+    keras.activations.selu: lambda z: (
+        _SELU_SCALE * np.where(z > 0, z, _SELU_ALPHA * np.expm1(np.minimum(z, 0)))
+    ),
+}
+_IDENTITIES = (
+    keras.layers.Dropout,
+    keras.layers.GaussianDropout,
+    keras.layers.GaussianNoise,
+    keras.layers.InputLayer,
+)
+_Step = Callable[[FloatArray], FloatArray]
+
+
+def _array(handle: Any) -> FloatArray:
+    # A view of what the variable holds now, so that weights set by hand are seen; a copy of every
+    # weight kept here would need a sign that a variable has changed, and TensorFlow gives none.
+    tensor = tf.raw_ops.ReadVariableOp(resource=handle, dtype=tf.float32)
+    return np.asarray(memoryview(tensor))
+
+
+class DenseStack:
+    """A chain of dense layers as NumPy steps over the model's own variables.
+
+    Parameters
+    ----------
+    steps : list of callable
+        Each takes rows, and may overwrite what an earlier step returned.
+    """
+
+    def __init__(self, steps: list[_Step]) -> None:
+        self._steps = steps
+
+    def __call__(self, rows: FloatArray) -> FloatArray:
+        """Return the output for float32 rows, which are left as they are."""
+        for step in self._steps:
+            rows = step(rows)
+        return rows
+
+
+def _dense(layer: keras.layers.Dense) -> _Step:
+    kernel = layer.kernel.value.handle
+    bias = layer.bias.value.handle if layer.use_bias else None
+    activate = _ACTIVATIONS[layer.activation]
+
+    def step(rows: FloatArray) -> FloatArray:
+        z = rows @ _array(kernel)
+        if bias is not None:
+            z += _array(bias)
+        return z if activate is None else activate(z)
+
+    return step
+
+
+def _activation(layer: keras.layers.Activation) -> _Step:
+    activate = _ACTIVATIONS[layer.activation]
+    # A copy: what comes in may be the caller's rows.
+    return (lambda rows: rows) if activate is None else (lambda rows: activate(rows.copy()))
+
+
+def _reshape(shape: tuple[int, ...]) -> _Step:
+    return lambda rows: rows.reshape(len(rows), *shape)
+
+
+def _step(layer: Any) -> _Step | None:
+    """Return the step of a layer, None for one that does nothing; raise where there is none."""
+    if type(layer) in _IDENTITIES:
+        return None
+    if type(layer) is keras.layers.Flatten:
+        return _reshape((-1,))
+    if type(layer) is keras.layers.Reshape:
+        return _reshape(layer.target_shape)
+    if getattr(layer, "compute_dtype", None) == "float32":
+        if type(layer) is keras.layers.Activation:
+            return _activation(layer)
+        if type(layer) is keras.layers.Dense and not layer.lora_enabled:
+            return _dense(layer)
+    raise TypeError(f"{layer!r} has no NumPy step")
+
+
+def _chain(model: keras.Model) -> Iterator[Any]:
+    """Yield the layers of a model that is one chain; raise where it is none."""
+    if type(model) is keras.Sequential:
+        layers = model.layers
+    elif type(model).__name__ == "Functional" and len(model.inputs) == len(model.outputs) == 1:
+        layers = _path(model)
+    else:
+        raise TypeError(f"{model!r} is no chain of layers")
+    for layer in layers:
+        if isinstance(layer, keras.Model):
+            yield from _chain(layer)
+        else:
+            yield layer
+
+
+def _path(model: keras.Model) -> list[Any]:
+    """Return the operations from the one input of a graph to its one output."""
+    tensor, path = model.outputs[0], []
+    while tensor is not model.inputs[0]:
+        operation, node, _ = tensor._keras_history
+        tensors = operation._inbound_nodes[node].input_tensors
+        if len(tensors) != 1:
+            raise TypeError(f"{operation!r} joins several inputs")
+        path.append(operation)
+        tensor = tensors[0]
+    return path[::-1]
+
+
+_STACKS: WeakKeyDictionary[keras.Model, tuple[int, DenseStack | None]] = WeakKeyDictionary()
+
+
+def dense_stack(model: keras.Model) -> DenseStack | None:
+    """Return the NumPy steps of a model, or None where it is more than a stack of dense layers."""
+    size = len(model.layers)
+    kept = _STACKS.get(model)
+    # A Sequential can grow after it was asked for the first time.
+    if kept is not None and kept[0] == size:
+        return kept[1]
+    try:
+        steps = [_step(layer) for layer in _chain(model)]
+        stack = DenseStack([step for step in steps if step is not None])
+    except (KeyError, TypeError):
+        stack = None
+    _STACKS[model] = (size, stack)
+    return stack
