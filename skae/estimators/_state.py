@@ -56,7 +56,7 @@ def _optimizer_variables(model: keras.Model) -> list[Any]:
 
 
 def _arrays(variables: list[Any]) -> Arrays:
-    return [np.array(keras.ops.convert_to_numpy(variable)) for variable in variables]
+    return [np.array(variable.numpy()) for variable in variables]
 
 
 def _assign(variables: list[Any], values: Arrays) -> None:
