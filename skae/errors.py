@@ -16,7 +16,7 @@ from skae._contracts import ErrorFunction
 __all__ = ["AbsoluteError", "CustomError", "SquaredError", "resolve_error"]
 
 
-@dataclass(frozen=True)
+@dataclass(unsafe_hash=True)
 class AbsoluteError:
     """The absolute error ``|x - r|``, in units of the features.
 
@@ -44,7 +44,7 @@ class AbsoluteError:
         return abs(inputs - reconstruction)
 
 
-@dataclass(frozen=True)
+@dataclass(unsafe_hash=True)
 class SquaredError:
     """The squared error ``(x - r) ** 2``, in squared units of the features.
 
@@ -73,7 +73,7 @@ class SquaredError:
         return difference * difference
 
 
-@dataclass(frozen=True)
+@dataclass(unsafe_hash=True)
 class CustomError:
     """An error function of the user's own.
 
@@ -94,11 +94,10 @@ class CustomError:
     """
 
     function: Callable[[Any, Any], Any]
+    name: str = field(default="", init=False)
 
-    @property
-    def name(self) -> str:
-        """The function's name."""
-        return str(getattr(self.function, "__name__", type(self.function).__name__))
+    def __post_init__(self) -> None:
+        self.name = str(getattr(self.function, "__name__", type(self.function).__name__))
 
     def __call__(self, inputs: Any, reconstruction: Any) -> Any:
         """Return the error of every value.

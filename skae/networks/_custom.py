@@ -78,7 +78,7 @@ def _parameters_of(model: Callable[..., Any]) -> dict[str, inspect.Parameter]:
         inner = list(_parameters_of(model.func).items())[len(model.args) :]
         return {name: p for name, p in inner if name not in model.keywords}
     # inspect.signature of a class can pick the catch-all __new__ of keras.Model.
-    function = model.__init__ if inspect.isclass(model) else model  # type: ignore[misc]
+    function = model.__init__ if inspect.isclass(model) else model
     try:
         parameters = list(inspect.signature(function).parameters.items())
     except ValueError:
@@ -195,5 +195,5 @@ def _with_noise(made: keras.Model, spec: NetworkSpec, name: str) -> keras.Model:
             f"returned, because it overrides {', '.join(own)}; add the noise inside the model "
             "and set noise=None."
         )
-    inputs = keras.Input(spec.input_shape, name="inputs")
-    return keras.Model(inputs, made(spec.noise(inputs)), name="autoencoder")
+    inputs, corrupted = _parts.noisy_input(spec)
+    return keras.Model(inputs, made(corrupted), name="autoencoder")

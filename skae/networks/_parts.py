@@ -159,9 +159,14 @@ def n_values(shape: Shape) -> int:
     return math.prod(shape)
 
 
+def noisy_input(spec: NetworkSpec) -> tuple[Any, Any]:
+    """Return an input for whole samples, and the same with noise while training."""
+    inputs = keras.Input(spec.input_shape, name="inputs")
+    return inputs, inputs if spec.noise is None else spec.noise(inputs)
+
+
 def assemble(encoder: keras.Model, decoder: keras.Model, spec: NetworkSpec) -> Network:
     """Return input -> noise -> encoder -> decoder as one model with its two views."""
-    inputs = keras.Input(spec.input_shape, name="inputs")
-    corrupted = inputs if spec.noise is None else spec.noise(inputs)
+    inputs, corrupted = noisy_input(spec)
     model = keras.Model(inputs, decoder(encoder(corrupted)), name="autoencoder")
     return Network(model=model, encoder=encoder, decoder=decoder)

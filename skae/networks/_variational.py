@@ -178,8 +178,7 @@ def build_variational(
         output_activation=output_activation,
         initializer=kernel_initializer,
     )
-    inputs = keras.Input(spec.input_shape, name="inputs")
-    corrupted = inputs if spec.noise is None else spec.noise(inputs)
+    inputs, corrupted = _parts.noisy_input(spec)
     model = keras.Model(inputs, decoder(sampling(gaussian(corrupted))), name="autoencoder")
     sampling.beta.assign(0.0 if kl_warmup_epochs else beta)
     encoder = keras.Model(gaussian.inputs, gaussian.outputs[0], name="encoder")
@@ -236,7 +235,7 @@ def posterior(model: keras.Model) -> keras.Model:
 
 
 def _monitor(beta: Any, warmup_epochs: Any) -> KLMonitor:
-    if not isinstance(beta, Real) or not 0 <= beta < float("inf"):
+    if not _is_amount(beta):
         raise ValueError(f"beta must be a finite number of at least 0; got {beta!r}.")
     if warmup_epochs != 0:
         _parts.check_size(warmup_epochs, "kl_warmup_epochs, unless it is 0,")
@@ -246,8 +245,12 @@ def _monitor(beta: Any, warmup_epochs: Any) -> KLMonitor:
 def _check_capacity(capacity: Any) -> float | None:
     if capacity is None:
         return None
-    if not isinstance(capacity, Real) or not 0 <= capacity < float("inf"):
+    if not _is_amount(capacity):
         raise ValueError(
             f"capacity must be None or a finite number of nats of at least 0; got {capacity!r}."
         )
     return float(capacity)
+
+
+def _is_amount(value: Any) -> bool:
+    return isinstance(value, Real) and 0 <= float(value) < float("inf")

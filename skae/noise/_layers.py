@@ -8,6 +8,7 @@ TensorFlow about 35 kB for each layer made.
 
 from __future__ import annotations
 
+import math
 from numbers import Real
 from typing import Any
 
@@ -66,11 +67,7 @@ class _ReplacingNoise(_Corruption):
 
     def __init__(self, *, rate: float, **kwargs: Any) -> None:
         super().__init__(**kwargs)
-        if not isinstance(rate, Real) or not 0 <= rate <= 1:
-            raise ValueError(
-                f"rate must be a number in [0, 1], a share of the values; got {rate!r}."
-            )
-        self.rate = float(rate)
+        self.rate: float = _check_number(rate, "rate", 1.0)
 
     def uniform(self, inputs: Any) -> Any:
         """Return a number in [0, 1) for every input."""
@@ -257,10 +254,12 @@ class SaltAndPepperNoise(_ReplacingNoise):
         return {**super().get_config(), "low": self.low, "high": self.high}
 
 
-def _check_number(value: Any, name: str) -> float:
-    if not isinstance(value, Real) or not 0 <= value < float("inf"):
-        raise ValueError(f"{name} must be a finite number of at least 0; got {value!r}.")
-    return float(value)
+def _check_number(value: Any, name: str, largest: float = math.inf) -> float:
+    number = float(value) if isinstance(value, Real) else math.nan
+    if not 0 <= number <= largest or math.isinf(number):
+        accepted = f"in [0, {largest:g}]" if largest < math.inf else "of at least 0"
+        raise ValueError(f"{name} must be a finite number {accepted}; got {value!r}.")
+    return number
 
 
 def _check_clip(clip: Any) -> tuple[float, float] | None:
