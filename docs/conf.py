@@ -39,7 +39,7 @@ sphinx_gallery_conf = {
     "examples_dirs": "../examples",
     "gallery_dirs": "auto_examples",
     "filename_pattern": r"/plot_",
-    "ignore_pattern": r"/(?!plot_)[^/]*\.py$",
+    "ignore_pattern": r"(^|/)(?!plot_)[^/]*\.py$",
     "abort_on_example_error": True,
     "download_all_examples": False,
     "plot_gallery": True,
@@ -62,7 +62,8 @@ html_sidebars = {"benchmarks": [], "changes": [], "contributing": [], "design": 
 
 
 def is_inherited_from_elsewhere(app, what, name, member, skip, options):
-    """Leave out what scikit-learn and SciKeras document on their own sites."""
+    """Leave out what scikit-learn, SciKeras and Keras document on their own sites."""
+    member = member.fget if isinstance(member, property) else member
     function = inspect.unwrap(member) if callable(member) else member
     module = getattr(function, "__module__", None) or "skae"
     return True if module.split(".")[0] != "skae" else skip
