@@ -98,7 +98,7 @@ def constructor_faults(module):
 
 def is_plain_assignment(statement):
     # Parameters that are routed by prefix have no names to assign one by one.
-    if ast.unparse(statement) == "vars(self).update(routed)":
+    if ast.unparse(statement) in {"vars(self).update(routed)", "self.__dict__.update(routed)"}:
         return True
     if not isinstance(statement, ast.Assign) or len(statement.targets) != 1:
         return False
