@@ -19,7 +19,7 @@ from skae._contracts import FloatArray
 
 # Above this, TensorFlow's fused kernels and second core win.
 MAX_ROWS = 128
-_SELU_ALPHA, _SELU_SCALE = np.float32(1.6732632423543772), np.float32(1.0507009873554805)
+_SELU_ALPHA, _SELU_SCALE = 1.6732632423543772, 1.0507009873554805
 
 _ACTIVATIONS: dict[Any, Callable[[FloatArray], FloatArray] | None] = {
     keras.activations.linear: None,
@@ -60,7 +60,12 @@ class DenseStack:
         self._steps = steps
 
     def __call__(self, rows: FloatArray) -> FloatArray:
-        """Return the output for float32 rows, which are left as they are."""
+        """Return the output for rows, which are left as they are, in float64.
+
+        In float32 a product of one row and the same row of a product of twenty differ in the last
+        digit, because BLAS adds in another order; scikit-learn asks for the same prediction.
+        """
+        rows = rows.astype(np.float64)
         for step in self._steps:
             rows = step(rows)
         return rows

@@ -179,7 +179,7 @@ class DenoisingRegressor(RegressorMixin, BaseAutoencoder):
         self.random_state = random_state
         self.engine = engine
         self.jit_compile = jit_compile
-        vars(self).update(routed)
+        self.__dict__.update(routed)
 
     @with_callbacks
     @fit_context(prefer_skip_nested_validation=True)
