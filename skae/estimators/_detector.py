@@ -404,11 +404,16 @@ class ReconstructionOutlierDetector(ReconstructionMixin, OutlierMixin, BaseAutoe
         rule = thresholds.resolve_threshold(
             self.threshold, n_std=self.n_std, contamination=self.contamination
         )
-        options = self._routed("threshold") if isinstance(self.threshold, str) else {}
+        options = self._routed("threshold")
         if options and self.contamination != "auto":
             raise ValueError(
                 f"threshold__{min(options)} has nothing to act on, because contamination="
                 f"{self.contamination} overrides threshold; set contamination='auto'."
+            )
+        if options and not isinstance(self.threshold, str):
+            raise ValueError(
+                f"threshold__{min(options)} has nothing to act on, because threshold="
+                f"{self.threshold!r} is no rule with parameters; name one, such as 'std'."
             )
         return rule.set_params(**options) if options else rule
 
