@@ -8,6 +8,7 @@ would take it from Python's global ``random``.
 from __future__ import annotations
 
 import difflib
+import inspect
 import math
 from collections.abc import Iterable, Sequence
 from numbers import Integral
@@ -93,11 +94,19 @@ def check_activation(activation: Any, name: str) -> Any:
 
 def make_initializer(identifier: Any, seeds: Seeds) -> keras.initializers.Initializer:
     """Return a Keras initialiser with a seed of its own, from a name or an instance."""
-    known = keras.initializers.get(identifier)
-    config = known.get_config()
-    if "seed" not in config:
-        return known
-    return type(known).from_config({**config, "seed": seeds.draw()})
+    if isinstance(identifier, str):
+        # keras.initializers.get would draw a seed from Python's global generator.
+        kind, config = getattr(keras.initializers, identifier, None), {}
+        if not inspect.isclass(kind):
+            raise ValueError(
+                f"model__kernel_initializer={identifier!r} is not an initialiser that Keras knows; "
+                "pass one of the names in keras.initializers, such as 'he_normal', or an instance."
+            )
+        seeded = "seed" in inspect.signature(kind).parameters
+    else:
+        kind, config = type(identifier), keras.initializers.get(identifier).get_config()
+        seeded = "seed" in config
+    return kind.from_config({**config, "seed": seeds.draw()} if seeded else config)
 
 
 def output_dtype() -> str:

@@ -181,17 +181,21 @@ def build_variational(
     inputs, corrupted = _parts.noisy_input(spec)
     model = keras.Model(inputs, decoder(sampling(gaussian(corrupted))), name="autoencoder")
     sampling.beta.assign(0.0 if kl_warmup_epochs else beta)
-    encoder = keras.Model(gaussian.inputs, gaussian.outputs[0], name="encoder")
+    encoder = keras.Model(gaussian.input, gaussian.outputs[0], name="encoder")
     return Network(model=model, encoder=encoder, decoder=decoder, callbacks=(monitor,))
 
 
 def _normal(rows: Any, latent_dim: int, seeds: _parts.Seeds, initializer: Any) -> list[Any]:
-    """Return mean and log-variance of the codes of `rows`."""
+    """Return mean and log-variance of the codes of `rows`.
+
+    The log-variance starts at 0 for every row: drawn at random, it is large where the inputs are
+    (unscaled columns in the hundreds), and its exponential overflows in the first epoch.
+    """
     return [
         _parts.dense_layer(
-            latent_dim, name, seeds, initializer=initializer, dtype=_parts.output_dtype()
+            latent_dim, name, seeds, initializer=first, dtype=_parts.output_dtype()
         )(rows)
-        for name in ("mu", "log_var")
+        for name, first in (("mu", initializer), ("log_var", "zeros"))
     ]
 
 

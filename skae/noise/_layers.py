@@ -18,8 +18,10 @@ import keras
 class _Corruption(keras.layers.Layer):
     """A layer that corrupts its inputs in training and passes them on otherwise."""
 
+    _name_by_default: str
+
     def __init__(self, *, seed: int, **kwargs: Any) -> None:
-        super().__init__(**{"name": "noise", **kwargs})
+        super().__init__(**{"name": self._name_by_default, **kwargs})
         self.seed = seed
         self.supports_masking = True
         self.seed_generator = keras.random.SeedGenerator(seed, name="noise_seed")
@@ -104,6 +106,8 @@ class GaussianNoise(_AddedNoise):
     array([[0.5, 0.5]], dtype=float32)
     """
 
+    _name_by_default = "gaussian_noise"
+
     def __init__(
         self,
         stddev: float = 0.1,
@@ -147,6 +151,8 @@ class UniformNoise(_AddedNoise):
     >>> UniformNoise(amplitude=0.5).amplitude
     0.5
     """
+
+    _name_by_default = "uniform_noise"
 
     def __init__(
         self,
@@ -197,6 +203,8 @@ class MaskingNoise(_ReplacingNoise):
     array([[0., 0., 0.]], dtype=float32)
     """
 
+    _name_by_default = "masking_noise"
+
     def __init__(self, rate: float = 0.2, *, seed: int = 0, **kwargs: Any) -> None:
         super().__init__(rate=rate, seed=seed, **kwargs)
 
@@ -228,6 +236,8 @@ class SaltAndPepperNoise(_ReplacingNoise):
     >>> SaltAndPepperNoise(rate=0.3, low=-1.0).rate
     0.3
     """
+
+    _name_by_default = "salt_and_pepper_noise"
 
     def __init__(
         self,
