@@ -21,7 +21,7 @@ help:
 $(STAMP)%: pyproject.toml
 	@$(BIN)/python -m pip --version >/dev/null 2>&1 || $(PYTHON) -m venv --clear .venv
 	@echo "Installing skae[$*] into .venv (once, some minutes)"
-	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable ".[$*]"
+	@$(BIN)/python -m pip install -qq --disable-pip-version-check --editable ".[$*]"
 	@touch $@
 
 demo: $(STAMP)plot
