@@ -15,6 +15,55 @@ from skae._contracts import FloatArray
 Groups = Mapping[str, Any] | None
 
 
+class AnswersMixin:
+    """`feature_errors` and `explain` of a fitted detector."""
+
+    def feature_errors(self: Any, X: Any, groups: Mapping[str, Any] | None = None) -> pd.DataFrame:
+        """Compute the error of every value.
+
+        Parameters
+        ----------
+        X : array-like or dataframe of shape (n_samples, n_features) or (n_samples, ...)
+            Rows, images or sequences.
+        groups : mapping of str to list of str or int, default=None
+            Columns that belong together, such as the one-hot columns of one category: they are
+            replaced by the sum of their errors, under the group's name.
+
+        Returns
+        -------
+        errors : DataFrame of shape (n_samples, n_features)
+            Named like the columns of `X` and indexed like its rows; without `groups` the mean
+            over a row is its `reconstruction_error`.
+        """
+        values, _ = self._check_inputs(X)
+        return error_frame(self, X, values, groups)
+
+    def explain(
+        self: Any, X: Any, n_features: int = 3, groups: Mapping[str, Any] | None = None
+    ) -> pd.DataFrame:
+        """Tell which features made rows outliers.
+
+        Parameters
+        ----------
+        X : array-like or dataframe of shape (n_samples, n_features) or (n_samples, ...)
+            Rows, images or sequences.
+        n_features : int, default=3
+            Features to name for each outlier, those with the largest errors.
+        groups : mapping of str to list of str or int, default=None
+            Columns that belong together, as in `feature_errors`; a group has neither value nor
+            reconstruction.
+
+        Returns
+        -------
+        explanation : DataFrame
+            For every row that `predict` gives -1, `n_features` lines with "row" (its label in
+            `X`), "feature", "value", "reconstruction", "error" and "share", the feature's part
+            of the sum of the row's errors. Rows in the order of `X`, features by error.
+        """
+        values, _ = self._check_inputs(X)
+        return explanation(self, X, values, n_features, groups)
+
+
 def error_frame(detector: Any, X: Any, values: FloatArray, groups: Groups) -> pd.DataFrame:
     """Return the error of every value of checked rows, summed by group."""
     shaped = values.reshape(-1, *detector._input_shape)
@@ -79,7 +128,7 @@ def _summed(frame: pd.DataFrame, groups: Mapping[str, Any]) -> pd.DataFrame:
     grouped: set[Any] = set()
     for group, columns in groups.items():
         for column in _listed(columns):
-            name = frame.columns[column] if isinstance(column, Integral) else column
+            name = frame.columns[int(column)] if isinstance(column, Integral) else column
             if name not in owner:
                 raise ValueError(
                     f"groups[{group!r}] names the column {column!r}, which the detector was not "
@@ -90,7 +139,8 @@ def _summed(frame: pd.DataFrame, groups: Mapping[str, Any]) -> pd.DataFrame:
             grouped.add(name)
             owner[name] = group
     order = dict.fromkeys(owner.values())
-    return frame.T.groupby(owner).sum().T[list(order)]
+    summed = frame.T.groupby(pd.Series(owner)).sum().T
+    return summed[list(order)]
 
 
 def _listed(columns: Any) -> Sequence[Any]:

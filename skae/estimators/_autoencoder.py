@@ -63,7 +63,7 @@ class CodeMixin(ClassNamePrefixFeaturesOutMixin, ReconstructionMixin, Transforme
         return rows.reshape(-1, *self._sample_shape).astype(Z.dtype, copy=False)
 
     def __sklearn_tags__(self: Any) -> Tags:
-        tags = super().__sklearn_tags__()  # type: ignore[misc]
+        tags = super().__sklearn_tags__()
         tags.transformer_tags.preserves_dtype = ["float64", "float32"]
         return tags
 
@@ -140,8 +140,8 @@ class AutoencoderTransformer(CodeMixin, BaseAutoencoder):
     jit_compile : bool or "auto", default="auto"
         Whether XLA compiles the network; "auto" chooses by its layers and the device.
     **routed : dict
-        Routed parameters: ``optimizer__learning_rate``, ``model__*``, ``callbacks__*``, ``noise__*``
-        and so on. A name that nobody knows is refused by `fit`.
+        Routed parameters: ``optimizer__learning_rate``, ``model__*``, ``callbacks__*``,
+        ``noise__*`` and so on. A name that nobody knows is refused by `fit`.
 
     Attributes
     ----------

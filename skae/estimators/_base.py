@@ -12,17 +12,18 @@ from abc import ABC
 from numbers import Integral, Real
 from typing import Any, ClassVar
 
+import keras
 from sklearn.utils import Tags, check_random_state
 from sklearn.utils.validation import check_is_fitted
 
 from skae import engine, networks
 from skae._contracts import Batchable, FloatArray, Shape, TrainingPlan
 from skae._sklearn import CallbackSupportMixin, HasMethods, Interval, StrOptions
-from skae._validation import check_input_shape, check_rows, check_targets, check_weights
+from skae._validation import check_input_shape, check_rows, check_weights
 from skae.errors import resolve_error
 from skae.estimators._callbacks import EpochBridge
 from skae.estimators._rows import Rows
-from skae.estimators._scikeras import KerasWrapper, keras
+from skae.estimators._scikeras import KerasWrapper
 from skae.estimators._state import RebuildableModel, unchanged_on_failure
 from skae.exceptions import LatentSizeWarning
 
@@ -64,6 +65,8 @@ class BaseAutoencoder(CallbackSupportMixin, RebuildableModel, KerasWrapper, ABC)
         "output_activation",
     )
     _required_views: ClassVar[tuple[str, ...]] = ()
+
+    history_: dict[str, list[float]]
 
     def __sklearn_tags__(self) -> Tags:
         tags = super().__sklearn_tags__()
@@ -164,7 +167,7 @@ class BaseAutoencoder(CallbackSupportMixin, RebuildableModel, KerasWrapper, ABC)
             "output_shape": self._output_shape,
             "seed": self._seed,
         }
-        vars(self).pop("_optimizer_state", None)
+        self.__dict__.pop("_optimizer_state", None)
         self._warn_of_latent_size()
         self._set_network(self._network())
         for view in self._required_views:

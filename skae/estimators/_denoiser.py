@@ -10,7 +10,7 @@ import numpy as np
 from sklearn.base import RegressorMixin
 from sklearn.utils import Tags
 
-from skae._contracts import FloatArray
+from skae._contracts import FloatArray, Shape
 from skae._sklearn import fit_context, with_callbacks
 from skae._validation import check_targets
 from skae.estimators._base import BaseAutoencoder
@@ -84,8 +84,8 @@ class DenoisingRegressor(RegressorMixin, BaseAutoencoder):
     jit_compile : bool or "auto", default="auto"
         Whether XLA compiles the network; "auto" chooses by its layers and the device.
     **routed : dict
-        Routed parameters: ``optimizer__learning_rate``, ``model__*``, ``callbacks__*``, ``noise__*``
-        and so on. A name that nobody knows is refused by `fit`.
+        Routed parameters: ``optimizer__learning_rate``, ``model__*``, ``callbacks__*``,
+        ``noise__*`` and so on. A name that nobody knows is refused by `fit`.
 
     Attributes
     ----------
@@ -129,6 +129,7 @@ class DenoisingRegressor(RegressorMixin, BaseAutoencoder):
     """
 
     __metadata_request__fit: ClassVar = {"X_val": True, "y_val": True}
+    _target_shape: Shape | None
 
     def __init__(
         self,
@@ -327,6 +328,11 @@ class DenoisingRegressor(RegressorMixin, BaseAutoencoder):
         recipe = self._recipe
         noise = recipe["noise"] if recipe["noise"] is not None else self.noise
         layer = make_noise(noise, recipe["seed"], recipe["noise_options"])
+        if layer is None:
+            raise ValueError(
+                "Without y the noise to remove must be made: got y=None and noise=None; pass the "
+                "clean rows as y, or set noise='gaussian'."
+            )
         images = rows.inputs.reshape(-1, *self._input_shape)
         noisy = np.asarray(layer(images, training=True)).reshape(rows.inputs.shape)
         return replace(rows, inputs=noisy, targets=rows.inputs)

@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from numbers import Integral, Real
 from typing import Any, ClassVar
 
 import numpy as np
-import pandas as pd
-from sklearn.base import OutlierMixin
+from sklearn.base import BaseEstimator, OutlierMixin
 
 from skae import thresholds
 from skae._contracts import FloatArray, ThresholdRule
 from skae._sklearn import HasMethods, Interval, StrOptions, fit_context, with_callbacks
-from skae.estimators._answers import error_frame, explanation
+from skae.estimators._answers import AnswersMixin
 from skae.estimators._base import BaseAutoencoder
 from skae.estimators._calibration import calibration_errors
 from skae.estimators._reconstruction import ReconstructionMixin
@@ -21,7 +20,9 @@ from skae.estimators._rows import Rows
 from skae.estimators._scikeras import KerasWrapper
 
 
-class ReconstructionOutlierDetector(ReconstructionMixin, OutlierMixin, BaseAutoencoder):
+class ReconstructionOutlierDetector(
+    AnswersMixin, ReconstructionMixin, OutlierMixin, BaseAutoencoder
+):
     """Detect outliers by the error of their reconstruction.
 
     An autoencoder trained on (mostly) normal rows reconstructs them well and others badly. The
@@ -104,8 +105,8 @@ class ReconstructionOutlierDetector(ReconstructionMixin, OutlierMixin, BaseAutoe
     jit_compile : bool or "auto", default="auto"
         Whether XLA compiles the network; "auto" chooses by its layers and the device.
     **routed : dict
-        Routed parameters: ``optimizer__learning_rate``, ``model__*``, ``callbacks__*``, ``noise__*``
-        and so on. A name that nobody knows is refused by `fit`.
+        Routed parameters: ``optimizer__learning_rate``, ``model__*``, ``callbacks__*``,
+        ``noise__*`` and so on. A name that nobody knows is refused by `fit`.
 
     Attributes
     ----------
@@ -324,51 +325,6 @@ class ReconstructionOutlierDetector(ReconstructionMixin, OutlierMixin, BaseAutoe
         """
         return np.where(self.decision_function(X) >= 0, 1, -1)
 
-    def feature_errors(self, X: Any, groups: Mapping[str, Any] | None = None) -> pd.DataFrame:
-        """Compute the error of every value.
-
-        Parameters
-        ----------
-        X : array-like or dataframe of shape (n_samples, n_features) or (n_samples, ...)
-            Rows, images or sequences.
-        groups : mapping of str to list of str or int, default=None
-            Columns that belong together, such as the one-hot columns of one category: they are
-            replaced by the sum of their errors, under the group's name.
-
-        Returns
-        -------
-        errors : DataFrame of shape (n_samples, n_features)
-            Named like the columns of `X` and indexed like its rows; without `groups` the mean
-            over a row is its `reconstruction_error`.
-        """
-        values, _ = self._check_inputs(X)
-        return error_frame(self, X, values, groups)
-
-    def explain(
-        self, X: Any, n_features: int = 3, groups: Mapping[str, Any] | None = None
-    ) -> pd.DataFrame:
-        """Tell which features made rows outliers.
-
-        Parameters
-        ----------
-        X : array-like or dataframe of shape (n_samples, n_features) or (n_samples, ...)
-            Rows, images or sequences.
-        n_features : int, default=3
-            Features to name for each outlier, those with the largest errors.
-        groups : mapping of str to list of str or int, default=None
-            Columns that belong together, as in `feature_errors`; a group has neither value nor
-            reconstruction.
-
-        Returns
-        -------
-        explanation : DataFrame
-            For every row that `predict` gives -1, `n_features` lines with "row" (its label in
-            `X`), "feature", "value", "reconstruction", "error" and "share", the feature's part
-            of the sum of the row's errors. Rows in the order of `X`, features by error.
-        """
-        values, _ = self._check_inputs(X)
-        return explanation(self, X, values, n_features, groups)
-
     def recalibrate(
         self, X: Any, y: Any = None, *, beta: float = 1.0, max_fpr: float | None = None
     ) -> ReconstructionOutlierDetector:
@@ -415,7 +371,9 @@ class ReconstructionOutlierDetector(ReconstructionMixin, OutlierMixin, BaseAutoe
                 f"threshold__{min(options)} has nothing to act on, because threshold="
                 f"{self.threshold!r} is no rule with parameters; name one, such as 'std'."
             )
-        return rule.set_params(**options) if options else rule
+        if isinstance(rule, BaseEstimator):
+            rule.set_params(**options)
+        return rule
 
     def _set_threshold(self, cut: float) -> None:
         self.threshold_ = float(cut)

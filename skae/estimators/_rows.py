@@ -1,4 +1,4 @@
-"""Rows on their way into training: weights scaled, rows held out, arrays given the model's shape."""
+"""Rows on their way into training: weights scaled, rows held out, the model's shape."""
 
 from __future__ import annotations
 

@@ -51,6 +51,8 @@ class KerasWrapper(BaseWrapper):
         {"model", "compile", "optimizer", "loss", "metrics", "callbacks", "noise"}
     )
 
+    callbacks: Any
+
     predict = _Hidden()
     initialize = _Hidden()
     initialized_ = _Hidden()
@@ -147,7 +149,7 @@ class KerasWrapper(BaseWrapper):
         A callback handed in as an object is copied: training writes to it, keeps the model in it
         and opens its files, and a parameter must be after ``fit`` what it was before.
         """
-        given = self.callbacks
+        given: Any = self.callbacks
         try:
             self.callbacks = copy.deepcopy(given)
             self._initialize_callbacks()
@@ -155,7 +157,7 @@ class KerasWrapper(BaseWrapper):
         finally:
             self.callbacks = given
             for name in ("_fit_callbacks", "_predict_callbacks"):
-                vars(self).pop(name, None)
+                self.__dict__.pop(name, None)
 
 
 def _described(value: Any) -> str:

@@ -119,7 +119,7 @@ class RebuildableModel:
         self.model_ = network.model
         self.encoder_ = network.encoder
         self.decoder_ = network.decoder
-        self.callbacks_ = []
+        self.callbacks_ = list[keras.callbacks.Callback]()
         self._network_callbacks = list(network.callbacks)
 
     def _resume_optimizer(self: Any) -> None:

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from numbers import Integral, Real
 from typing import Any, ClassVar
 
+import keras
 import numpy as np
 from sklearn.utils import check_random_state
 from sklearn.utils.validation import check_is_fitted
@@ -15,7 +16,6 @@ from skae._contracts import FloatArray
 from skae._sklearn import Interval, StrOptions, fit_context, with_callbacks
 from skae.estimators._autoencoder import CodeMixin
 from skae.estimators._base import BaseAutoencoder
-from skae.estimators._scikeras import keras
 
 
 class VariationalAutoencoder(CodeMixin, BaseAutoencoder):
@@ -92,8 +92,8 @@ class VariationalAutoencoder(CodeMixin, BaseAutoencoder):
     jit_compile : bool or "auto", default="auto"
         Whether XLA compiles the network; "auto" chooses by its layers and the device.
     **routed : dict
-        Routed parameters: ``optimizer__learning_rate``, ``model__*``, ``callbacks__*``, ``noise__*``
-        and so on. A name that nobody knows is refused by `fit`.
+        Routed parameters: ``optimizer__learning_rate``, ``model__*``, ``callbacks__*``,
+        ``noise__*`` and so on. A name that nobody knows is refused by `fit`.
 
     Attributes
     ----------
