@@ -96,7 +96,8 @@ def make_initializer(identifier: Any, seeds: Seeds) -> keras.initializers.Initia
     """Return a Keras initialiser with a seed of its own, from a name or an instance."""
     if isinstance(identifier, str):
         # keras.initializers.get would draw a seed from Python's global generator.
-        kind, config = getattr(keras.initializers, identifier, None), {}
+        kind: Any = getattr(keras.initializers, identifier, None)
+        config: dict[str, Any] = {}
         if not inspect.isclass(kind):
             raise ValueError(
                 f"model__kernel_initializer={identifier!r} is not an initialiser that Keras knows; "

@@ -192,9 +192,9 @@ def _normal(rows: Any, latent_dim: int, seeds: _parts.Seeds, initializer: Any) -
     (unscaled columns in the hundreds), and its exponential overflows in the first epoch.
     """
     return [
-        _parts.dense_layer(
-            latent_dim, name, seeds, initializer=first, dtype=_parts.output_dtype()
-        )(rows)
+        _parts.dense_layer(latent_dim, name, seeds, initializer=first, dtype=_parts.output_dtype())(
+            rows
+        )
         for name, first in (("mu", initializer), ("log_var", "zeros"))
     ]
 

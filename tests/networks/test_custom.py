@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import random
+from concurrent.futures import ThreadPoolExecutor
 
 import keras
 import numpy as np
@@ -298,3 +299,14 @@ def test_two_outputs():
 
     with pytest.raises(ValueError, match="has list as its output; it has to return one tensor"):
         networks.build(twice, make_spec((6,)))
+
+
+@pytest.mark.parametrize("model", ["dense", two_layers, AnomalyDetector])
+def test_threads_build_what_one_thread_builds(model):
+    def build(seed):
+        return weights_of(networks.build(model, make_spec((140,), seed=seed)))
+
+    alone = [build(seed) for seed in range(4)]
+    with ThreadPoolExecutor(4) as pool:
+        together = list(pool.map(build, range(4)))
+    assert all(equal(one, other) for one, other in zip(alone, together, strict=True))
