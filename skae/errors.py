@@ -134,6 +134,7 @@ def resolve_error(error: str | Callable[[Any, Any], Any], loss: Any = None) -> E
     Returns
     -------
     ErrorFunction
+        Has a ``name``, and returns the error of every value for inputs and reconstruction.
 
     Raises
     ------

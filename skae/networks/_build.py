@@ -97,6 +97,7 @@ def accepted_options(name: str) -> frozenset[str]:
     Returns
     -------
     frozenset of str
+        Names such as ``"kernel_initializer"``.
 
     Examples
     --------
