@@ -49,6 +49,9 @@ def check_rows(
     shape : tuple of int
         Shape of one sample as it came.
     """
+    if not reset and _is_plain_table(estimator, X):
+        check_float32_range(X, "X")
+        return X, X.shape[1:]
     X = _as_rows(X)
     came = tuple(X.shape[1:]) if getattr(X, "ndim", 0) > 2 else None
     if came is not None:
@@ -66,6 +69,20 @@ def check_rows(
     X = validate_data(estimator, X, reset=reset, dtype=FLOAT_DTYPES)
     check_float32_range(X, "X")
     return X, came or (X.shape[1],)
+
+
+def _is_plain_table(estimator: Any, X: Any) -> bool:
+    """Whether nothing of `validate_data` could find fault with `X`, or take anything from it.
+
+    scikit-learn's own way takes 0.1 ms to learn that an array is no dataframe: two thirds of the
+    time in which a small network scores one row.
+    """
+    if type(X) is not np.ndarray or X.dtype not in FLOAT_DTYPES or X.ndim != 2 or len(X) == 0:
+        return False
+    if X.shape[1] != estimator.n_features_in_ or hasattr(estimator, "feature_names_in_"):
+        return False
+    with np.errstate(over="ignore", invalid="ignore"):
+        return bool(np.isfinite(X.sum()))
 
 
 def _as_rows(X: Any) -> Any:
@@ -96,11 +113,13 @@ def check_float32_range(X: FloatArray, name: str) -> None:
     if X.dtype == np.float32 or X.size == 0:
         return
     largest = max(float(X.max()), -float(X.min()))
-    if largest > np.finfo(np.float32).max:
+    # A float32 limit would pull the comparison into float32, where it overflows.
+    limit = float(np.finfo(np.float32).max)
+    if largest > limit:
         raise ValueError(
             f"{name} contains infinity or a value too large for dtype('float32'): the largest "
             f"magnitude is {largest:.3g}, and networks are trained in float32, which ends at "
-            f"{np.finfo(np.float32).max:.3g}. Scale {name}, for instance with StandardScaler."
+            f"{limit:.3g}. Scale {name}, for instance with StandardScaler."
         )
 
 
