@@ -7,6 +7,7 @@ import inspect
 from functools import cache
 
 import skae
+from tests.house._source import module_names
 
 SUBPACKAGES = ("datasets", "engine", "exceptions", "inspection", "noise", "thresholds")
 # What estimators ask the other parts of the house for; nothing that users call.
@@ -27,8 +28,8 @@ def estimators():
 def public_objects():
     """Return the public classes and functions by dotted name."""
     found = {f"skae.{cls.__name__}": cls for cls in estimators()}
-    for name in SUBPACKAGES:
-        module = importlib.import_module(f"skae.{name}")
+    for subpackage in sorted({f"skae.{name}" for name in SUBPACKAGES} & module_names()):
+        module = importlib.import_module(subpackage)
         names = getattr(module, "__all__", [key for key in vars(module) if key[0].isupper()])
         for public in set(names) - SEAMS.get(module.__name__, set()):
             item = getattr(module, public)
