@@ -30,7 +30,7 @@ class Autoencoder(Model):
     def call(self, x):
         encoded = self.encoder(x)
         decoded = self.decoder(encoded)
-        return decoded
+        return decoded  # noqa: RET504
 
 
 class ShapedAutoencoder(Model):
@@ -56,7 +56,7 @@ class ShapedAutoencoder(Model):
     def call(self, x):
         encoded = self.encoder(x)
         decoded = self.decoder(encoded)
-        return decoded
+        return decoded  # noqa: RET504
 
 
 class Denoise(Model):
@@ -84,7 +84,7 @@ class Denoise(Model):
     def call(self, x):
         encoded = self.encoder(x)
         decoded = self.decoder(encoded)
-        return decoded
+        return decoded  # noqa: RET504
 
 
 class AnomalyDetector(Model):
@@ -108,7 +108,7 @@ class AnomalyDetector(Model):
     def call(self, x):
         encoded = self.encoder(x)
         decoded = self.decoder(encoded)
-        return decoded
+        return decoded  # noqa: RET504
 
 
 class Bottleneck(Model):
