@@ -28,7 +28,7 @@ demo: $(STAMP)plot
 	@$(BIN)/python examples/demo.py
 
 test: $(STAMP)test
-	@$(BIN)/python -m pytest -q -n 2 --dist worksteal $(PYTEST_ARGS)
+	@$(BIN)/python -m pytest -q -n 2 --dist loadfile $(PYTEST_ARGS)
 
 lint: $(STAMP)lint
 	@$(BIN)/ruff check .
