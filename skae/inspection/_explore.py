@@ -1,0 +1,132 @@
+"""Sliders for the code, and the decoded image or signal beside them, in a notebook."""
+
+from __future__ import annotations
+
+import io
+import math
+from typing import Any
+
+import numpy as np
+from sklearn.utils.validation import check_is_fitted
+
+from skae.inspection._plotting import (
+    Values,
+    as_images,
+    image_options,
+    image_shape_of,
+    import_extra,
+    require,
+    unwrap,
+)
+
+_PRIOR_LIMIT = 3.0
+_STEPS = 100
+
+
+def explore(
+    estimator: Any,
+    X: Any = None,
+    *,
+    n_sliders: int = 8,
+    image_shape: tuple[int, ...] | None = None,
+) -> Any:
+    """Show sliders for the latent code, and what the code decodes to, in a notebook.
+
+    Parameters
+    ----------
+    estimator : estimator
+        Fitted, with ``transform`` and ``inverse_transform``; may be the last step of a pipeline,
+        or the best one of a search.
+    X : array-like of shape (n_samples, n_features) or (n_samples, ...), default=None
+        Rows whose codes give the sliders their limits, and whose first one gives the code to
+        begin with. None takes -3 to 3 and zero, the bulk of a variational autoencoder's prior.
+    n_sliders : int, default=8
+        At most so many sliders, for the numbers of the code that vary most over `X`, or the
+        first ones.
+    image_shape : tuple of int, default=None
+        Shape of one image; None takes that of the rows that the estimator was fitted on, or its
+        `input_shape`. Rows that are no images are drawn as signals.
+
+    Returns
+    -------
+    box : ipywidgets.HBox
+        The sliders, and an image that follows them.
+
+    See Also
+    --------
+    LatentGridDisplay : Decoded codes on a grid.
+
+    Examples
+    --------
+    >>> from sklearn.datasets import load_digits
+    >>> from skae import VariationalAutoencoder
+    >>> from skae.inspection import explore
+    >>> X = load_digits().images / 16
+    >>> vae = VariationalAutoencoder(latent_dim=4, epochs=3, random_state=0).fit(X)
+    >>> box = explore(vae, X)  # doctest: +SKIP
+    """
+    widgets = import_extra("ipywidgets", "explore", "notebook")
+    import_extra("matplotlib", "explore", "notebook")
+    inner, seen = unwrap(estimator, X)
+    require(inner, "inverse_transform", "explore")
+    check_is_fitted(inner)
+    start, low, high = _codes(inner, seen)
+    chosen = np.sort(np.argsort(low - high, kind="stable")[:n_sliders]).tolist()
+    sliders = [_slider(widgets, i, start[i], low[i], high[i]) for i in chosen]
+    picture = widgets.Image(format="png", layout={"object_fit": "contain"})
+    shape = image_shape_of(inner, image_shape)
+    # Colours and axes that follow every picture's own range would hide what a slider does.
+    limits = (None, None) if seen is None else (np.min(seen), np.max(seen))
+
+    def draw(_: Any = None) -> None:
+        code = start.copy()
+        code[chosen] = [slider.value for slider in sliders]
+        decoded = np.asarray(inner.inverse_transform(code[None].astype(np.float32)))
+        picture.value = _picture(decoded, shape, limits)
+
+    for slider in sliders:
+        slider.observe(draw, names="value")
+    draw()
+    return widgets.HBox([widgets.VBox(sliders), picture])
+
+
+def _codes(estimator: Any, X: Any) -> tuple[Values, Values, Values]:
+    """Return the code to begin with, and the smallest and largest of every number of it."""
+    if X is None:
+        limit = np.full(math.prod(estimator.decoder_.input_shape[1:]), _PRIOR_LIMIT)
+        return np.zeros_like(limit), -limit, limit
+    codes = np.asarray(estimator.transform(X), np.float64)
+    return codes[0], codes.min(axis=0), codes.max(axis=0)
+
+
+def _slider(widgets: Any, number: int, value: float, low: float, high: float) -> Any:
+    # A number that never changes would give a slider without length.
+    high = high if high > low else low + 1.0
+    return widgets.FloatSlider(
+        value=value,
+        min=low,
+        max=high,
+        step=(high - low) / _STEPS,
+        description=f"code[{number}]",
+        readout_format=".2f",
+    )
+
+
+def _picture(decoded: Values, image_shape: Any, limits: tuple[Any, Any]) -> bytes:
+    """Return one decoded image or signal as PNG."""
+    from matplotlib.figure import Figure
+
+    # A Figure that pyplot does not know draws the same in every notebook, and is shown once.
+    figure = Figure(figsize=(3.2, 3.2), layout="constrained")
+    ax = figure.add_subplot()
+    shape = decoded.shape[1:] if image_shape is None else tuple(image_shape)
+    if len(shape) > 1:
+        image = as_images(decoded, shape, "the decoded code")[0]
+        ax.imshow(image, **image_options(image, {"vmin": limits[0], "vmax": limits[1]}))
+        ax.set_axis_off()
+    else:
+        ax.plot(decoded[0])
+        ax.set(xlabel="step", ylabel="value", ylim=limits)
+    buffer = io.BytesIO()
+    figure.savefig(buffer, format="png", dpi=100)
+    return buffer.getvalue()

@@ -1,0 +1,216 @@
+"""The errors of one row, by feature."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from skae.inspection._plotting import Keywords, begin, merged, pick_row, require, unwrap
+
+
+class FeatureErrorDisplay:
+    """The largest errors of one row, by feature: why the row was flagged.
+
+    Make one with `from_estimator` or `from_predictions`.
+
+    Parameters
+    ----------
+    errors : array-like of shape (n_features,)
+        Errors, the largest first.
+    feature_names : sequence of str
+        Name of every feature.
+    values, reconstruction : array-like of shape (n_features,), default=None
+        The row's values and what the estimator made of them; written beside the bars.
+    title : str, default=None
+        Title of the axes.
+
+    Attributes
+    ----------
+    bars_ : matplotlib BarContainer
+        One bar for every feature, the largest error on top.
+    texts_ : list of matplotlib Annotation
+        Value and reconstruction beside the bars; empty where they are not known.
+    ax_ : matplotlib Axes
+        Axes drawn on.
+    figure_ : matplotlib Figure
+        Figure of the axes.
+
+    See Also
+    --------
+    skae.ReconstructionOutlierDetector.explain : The same as a table, for all flagged rows.
+    SignalReconstructionDisplay : A row whose features are the points of a signal.
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> from sklearn.datasets import load_wine
+    >>> from sklearn.preprocessing import StandardScaler
+    >>> from skae import ReconstructionOutlierDetector
+    >>> from skae.inspection import FeatureErrorDisplay
+    >>> X = StandardScaler().set_output(transform="pandas").fit_transform(
+    ...     load_wine(as_frame=True).data
+    ... )
+    >>> detector = ReconstructionOutlierDetector(latent_dim=4, epochs=20, random_state=0).fit(X)
+    >>> display = FeatureErrorDisplay.from_estimator(detector, X, row=59, n_features=3)
+    >>> len(display.bars_)
+    3
+    """
+
+    def __init__(
+        self,
+        *,
+        errors: ArrayLike,
+        feature_names: Sequence[str],
+        values: ArrayLike | None = None,
+        reconstruction: ArrayLike | None = None,
+        title: str | None = None,
+    ) -> None:
+        self.errors = errors
+        self.feature_names = feature_names
+        self.values = values
+        self.reconstruction = reconstruction
+        self.title = title
+
+    @classmethod
+    def from_estimator(
+        cls,
+        estimator: Any,
+        X: Any,
+        *,
+        row: int = 0,
+        n_features: int | None = 10,
+        groups: Any = None,
+        ax: Any = None,
+        bar_kwargs: Keywords = None,
+    ) -> FeatureErrorDisplay:
+        """Draw the errors of one row of `X`.
+
+        Parameters
+        ----------
+        estimator : ReconstructionOutlierDetector
+            Fitted; may be the last step of a pipeline, whose other steps are applied to `X`, or
+            the best one of a search.
+        X : array-like of shape (n_samples, n_features) or (n_samples, ...)
+            Rows.
+        row : int, default=0
+            Position in `X` of the row to draw.
+        n_features : int or None, default=10
+            How many features to draw, those with the largest errors; None draws all.
+        groups : mapping of str to list of str or int, default=None
+            Columns that belong together, as in ``feature_errors``; a group has neither value nor
+            reconstruction.
+        ax : matplotlib Axes, default=None
+            Axes to draw on; None makes a figure.
+        bar_kwargs : dict, default=None
+            Keywords for ``ax.barh``.
+
+        Returns
+        -------
+        display : FeatureErrorDisplay
+            The artists and what they show.
+        """
+        one = pick_row(X, row, "X")
+        inner, seen = unwrap(estimator, one)
+        require(inner, "feature_errors", f"{cls.__name__}.from_estimator")
+        errors = inner.feature_errors(seen, groups=groups)
+        known: dict[str, Any] = {}
+        if groups is None:
+            known["values"] = np.asarray(seen).ravel()
+            known["reconstruction"] = np.asarray(inner.reconstruct(seen)).ravel()
+        label = one.index[0] if hasattr(one, "iloc") else row
+        return cls.from_predictions(
+            errors.to_numpy()[0],
+            [str(name) for name in errors.columns],
+            **known,
+            n_features=n_features,
+            title=f"Row {label}: error by feature",
+            ax=ax,
+            bar_kwargs=bar_kwargs,
+        )
+
+    @classmethod
+    def from_predictions(
+        cls,
+        errors: ArrayLike,
+        feature_names: Sequence[str] | None = None,
+        *,
+        values: ArrayLike | None = None,
+        reconstruction: ArrayLike | None = None,
+        n_features: int | None = 10,
+        title: str | None = None,
+        ax: Any = None,
+        bar_kwargs: Keywords = None,
+    ) -> FeatureErrorDisplay:
+        """Draw the largest of one row's errors.
+
+        Parameters
+        ----------
+        errors : array-like of shape (n_features,)
+            Error of every feature.
+        feature_names : sequence of str, default=None
+            Name of every feature; None counts them: x0, x1, ...
+        values, reconstruction : array-like of shape (n_features,), default=None
+            The row's values and what the estimator made of them; written beside the bars.
+        n_features : int or None, default=10
+            How many features to draw, those with the largest errors; None draws all.
+        title : str, default=None
+            Title of the axes.
+        ax : matplotlib Axes, default=None
+            Axes to draw on; None makes a figure.
+        bar_kwargs : dict, default=None
+            Keywords for ``ax.barh``.
+
+        Returns
+        -------
+        display : FeatureErrorDisplay
+            The artists and what they show.
+        """
+        sizes = np.asarray(errors, np.float64)
+        if sizes.ndim != 1:
+            raise ValueError(
+                f"errors must be those of one row, of shape (n_features,); got shape "
+                f"{sizes.shape}. Pass errors[i] for the row i."
+            )
+        names = [f"x{i}" for i in range(len(sizes))] if feature_names is None else feature_names
+        top = np.argsort(-sizes, kind="stable")[:n_features]
+        return cls(
+            errors=sizes[top],
+            feature_names=[names[i] for i in top],
+            values=None if values is None else np.asarray(values)[top],
+            reconstruction=None if reconstruction is None else np.asarray(reconstruction)[top],
+            title=title,
+        ).plot(ax, bar_kwargs=bar_kwargs)
+
+    def plot(self, ax: Any = None, *, bar_kwargs: Keywords = None) -> FeatureErrorDisplay:
+        """Draw.
+
+        Parameters
+        ----------
+        ax : matplotlib Axes, default=None
+            Axes to draw on; None makes a figure.
+        bar_kwargs : dict, default=None
+            Keywords for ``ax.barh``.
+
+        Returns
+        -------
+        display : FeatureErrorDisplay
+            Itself.
+        """
+        names = list(self.feature_names)
+        ax = begin(self, ax, (6.4, 1.2 + 0.32 * len(names)))
+        places = np.arange(len(names))
+        options = merged(bar_kwargs, "patches.Patch", color="tab:red")
+        self.bars_ = ax.barh(places, self.errors, **options)
+        self.texts_ = []
+        if self.values is not None and self.reconstruction is not None:
+            pairs = zip(np.asarray(self.values), np.asarray(self.reconstruction), strict=True)
+            labels = [f"{value:.3g}, expected {again:.3g}" for value, again in pairs]
+            self.texts_ = ax.bar_label(self.bars_, labels, padding=3, fontsize="small")
+            ax.margins(x=0.7)  # room for the labels
+        ax.set_yticks(places, names)
+        ax.invert_yaxis()
+        ax.set(xlabel="error", title=self.title or "")
+        return self

@@ -1,0 +1,174 @@
+"""Training and validation loss by epoch."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike
+from sklearn.utils.validation import check_is_fitted
+
+from skae._validation import nearest
+from skae.inspection._plotting import Keywords, begin, merged, unwrap
+
+_LINE = "lines.Line2D"
+
+
+class LossCurveDisplay:
+    """Training and validation loss, or another metric, by epoch.
+
+    Make one with `from_estimator` or `from_history`.
+
+    Parameters
+    ----------
+    train : array-like of shape (n_epochs,)
+        Values on the rows trained on.
+    validation : array-like of shape (n_epochs,), default=None
+        Values on the rows held out.
+    metric : str, default="loss"
+        What the values are; the label of the vertical axis.
+
+    Attributes
+    ----------
+    train_line_ : matplotlib Line2D
+        Values on the rows trained on.
+    validation_line_ : matplotlib Line2D or None
+        Values on the rows held out.
+    ax_ : matplotlib Axes
+        Axes drawn on.
+    figure_ : matplotlib Figure
+        Figure of the axes.
+
+    See Also
+    --------
+    ReconstructionDisplay : Images over their reconstructions.
+
+    Examples
+    --------
+    >>> from sklearn.datasets import load_digits
+    >>> from skae import AutoencoderTransformer
+    >>> from skae.inspection import LossCurveDisplay
+    >>> X = load_digits().data / 16
+    >>> coder = AutoencoderTransformer(epochs=3, validation_split=0.2, random_state=0).fit(X)
+    >>> display = LossCurveDisplay.from_estimator(coder)
+    >>> display.ax_.get_xlabel(), display.ax_.get_ylabel()
+    ('epoch', 'loss')
+    """
+
+    def __init__(
+        self, *, train: ArrayLike, validation: ArrayLike | None = None, metric: str = "loss"
+    ) -> None:
+        self.train = train
+        self.validation = validation
+        self.metric = metric
+
+    @classmethod
+    def from_estimator(
+        cls,
+        estimator: Any,
+        *,
+        metric: str = "loss",
+        ax: Any = None,
+        train_kwargs: Keywords = None,
+        validation_kwargs: Keywords = None,
+    ) -> LossCurveDisplay:
+        """Draw the history of a fitted estimator.
+
+        Parameters
+        ----------
+        estimator : estimator
+            Fitted; may be the last step of a pipeline, or the best one of a search.
+        metric : str, default="loss"
+            Key of ``history_``; its validation values, ``"val_" + metric``, are drawn too.
+        ax : matplotlib Axes, default=None
+            Axes to draw on; None makes a figure.
+        train_kwargs, validation_kwargs : dict, default=None
+            Keywords for ``ax.plot``.
+
+        Returns
+        -------
+        display : LossCurveDisplay
+            The artists and what they show.
+        """
+        inner, _ = unwrap(estimator)
+        check_is_fitted(inner, "history_")
+        return cls.from_history(
+            inner.history_,
+            metric=metric,
+            ax=ax,
+            train_kwargs=train_kwargs,
+            validation_kwargs=validation_kwargs,
+        )
+
+    @classmethod
+    def from_history(
+        cls,
+        history: Any,
+        *,
+        metric: str = "loss",
+        ax: Any = None,
+        train_kwargs: Keywords = None,
+        validation_kwargs: Keywords = None,
+    ) -> LossCurveDisplay:
+        """Draw a history: a dict of lists, or what ``keras.Model.fit`` returns.
+
+        Parameters
+        ----------
+        history : mapping of str to list of float, or keras.callbacks.History
+            Values by epoch.
+        metric : str, default="loss"
+            Key of the history; its validation values, ``"val_" + metric``, are drawn too.
+        ax : matplotlib Axes, default=None
+            Axes to draw on; None makes a figure.
+        train_kwargs, validation_kwargs : dict, default=None
+            Keywords for ``ax.plot``.
+
+        Returns
+        -------
+        display : LossCurveDisplay
+            The artists and what they show.
+        """
+        values: Mapping[str, Any] = getattr(history, "history", history)
+        if metric not in values:
+            raise ValueError(
+                f"The history has no {metric!r}; it has {sorted(values)}.{nearest(metric, values)}"
+            )
+        display = cls(train=values[metric], validation=values.get(f"val_{metric}"), metric=metric)
+        return display.plot(ax, train_kwargs=train_kwargs, validation_kwargs=validation_kwargs)
+
+    def plot(
+        self,
+        ax: Any = None,
+        *,
+        train_kwargs: Keywords = None,
+        validation_kwargs: Keywords = None,
+    ) -> LossCurveDisplay:
+        """Draw.
+
+        Parameters
+        ----------
+        ax : matplotlib Axes, default=None
+            Axes to draw on; None makes a figure.
+        train_kwargs, validation_kwargs : dict, default=None
+            Keywords for ``ax.plot``.
+
+        Returns
+        -------
+        display : LossCurveDisplay
+            Itself.
+        """
+        ax = begin(self, ax)
+        epochs = np.arange(1, len(np.asarray(self.train)) + 1)
+        # A line of one point can't be seen.
+        marker = "o" if len(epochs) == 1 else None
+        options = merged(train_kwargs, _LINE, label="training", marker=marker)
+        (self.train_line_,) = ax.plot(epochs, self.train, **options)
+        self.validation_line_ = None
+        if self.validation is not None:
+            options = merged(validation_kwargs, _LINE, label="validation", marker=marker)
+            (self.validation_line_,) = ax.plot(epochs, self.validation, **options)
+        ax.set(xlabel="epoch", ylabel=self.metric)
+        ax.xaxis.get_major_locator().set_params(integer=True)
+        ax.legend()
+        return self
