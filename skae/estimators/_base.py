@@ -7,6 +7,7 @@ losses and no epochs: networks are built by `skae.networks` and trained and run 
 from __future__ import annotations
 
 import inspect
+import math
 import warnings
 from abc import ABC
 from numbers import Integral, Real
@@ -25,6 +26,7 @@ from skae.estimators._callbacks import EpochBridge
 from skae.estimators._rows import Rows
 from skae.estimators._scikeras import KerasWrapper
 from skae.estimators._state import RebuildableModel, unchanged_on_failure
+from skae.estimators._streams import StreamedRows, is_stream
 from skae.exceptions import LatentSizeWarning
 
 _EARLY_STOPPING_SPLIT = 0.1
@@ -110,6 +112,8 @@ class BaseAutoencoder(CallbackSupportMixin, RebuildableModel, KerasWrapper, ABC)
         """Learn what an estimator learns beside the model; a failure here undoes the fit too."""
 
     def _check_training_rows(self, X: Any, y: Any, sample_weight: Any, *, reset: bool) -> Rows:
+        if is_stream(X):
+            return self._check_stream(X, y, sample_weight, reset=reset)
         shape = getattr(self, "_sample_shape", None)
         X, came = check_rows(self, X, reset=reset, shape=shape)
         targets = self._check_targets(y, len(X))
@@ -121,6 +125,25 @@ class BaseAutoencoder(CallbackSupportMixin, RebuildableModel, KerasWrapper, ABC)
             self._output_shape = self._new_output_shape(targets, reset=reset)
         weights = None if sample_weight is None else check_weights(sample_weight, X)
         return Rows(X, targets, weights)
+
+    def _check_stream(self, X: Any, y: Any, sample_weight: Any, *, reset: bool) -> Any:
+        if y is not None or sample_weight is not None:
+            raise ValueError(
+                "With batches as X, y and sample_weight must be None; X itself gives batches of "
+                "(inputs, targets, sample_weight)."
+            )
+        rows = StreamedRows(X)
+        if not reset and rows.sample_shape != self._sample_shape:
+            raise ValueError(
+                f"X gives samples of shape {rows.sample_shape}, but {type(self).__name__} was "
+                f"fitted on samples of shape {self._sample_shape}."
+            )
+        self._sample_shape = self._input_shape = self._output_shape = rows.sample_shape
+        self.n_features_in_ = math.prod(rows.sample_shape)
+        self.__dict__.pop("feature_names_in_", None)
+        if rows.targets is not None:
+            self._output_shape = tuple(rows.targets.shape[1:]) or (1,)
+        return rows
 
     def _new_output_shape(self, targets: FloatArray, *, reset: bool) -> Shape:
         shape = tuple(targets.shape[1:]) or (1,)
@@ -136,6 +159,8 @@ class BaseAutoencoder(CallbackSupportMixin, RebuildableModel, KerasWrapper, ABC)
         return None
 
     def _check_validation_rows(self, X_val: Any, y_val: Any) -> Rows:
+        if is_stream(X_val):
+            return StreamedRows(X_val)  # type: ignore[return-value]
         X_val, _ = check_rows(self, X_val, reset=False, shape=self._sample_shape)
         targets = self._check_targets(y_val, len(X_val))
         return Rows(X_val, targets)

@@ -39,13 +39,18 @@ def calibration_errors(
                 "calibration='held_out' needs rows that were not trained on, and there are none; "
                 "set validation_split, or pass X_val to fit."
             )
-        return detector._row_errors(validation.inputs), validation.sample_weight
+        return detector._errors_of(validation), validation.sample_weight
     return _out_of_fold_errors(detector, rows), rows.sample_weight
 
 
 def _out_of_fold_errors(detector: Any, rows: Rows) -> FloatArray:
     """Score every row by a network that was trained on the other folds."""
     n_folds = detector.calibration
+    if not isinstance(rows, Rows):
+        raise ValueError(
+            f"calibration={n_folds} draws folds, which batches as X can't give; use "
+            "calibration='held_out' with X_val, or calibration='training'."
+        )
     if len(rows.inputs) < n_folds:
         raise ValueError(
             f"calibration={n_folds} needs at least as many rows as folds, got "

@@ -319,7 +319,7 @@ class DenoisingRegressor(RegressorMixin, BaseAutoencoder):
     def _train(
         self, rows: Rows, validation: Rows | None, epochs: int, context: Any, *, append: bool
     ) -> None:
-        if validation is not None and validation.targets is None:
+        if isinstance(validation, Rows) and validation.targets is None:
             validation = self._corrupted(validation)
         super()._train(rows, validation, epochs, context, append=append)
 

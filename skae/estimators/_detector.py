@@ -379,9 +379,12 @@ class ReconstructionOutlierDetector(
         self.threshold_ = float(cut)
         self.offset_ = -self.threshold_
 
+    def _errors_of(self, rows: Rows) -> FloatArray:
+        return np.concatenate([self._row_errors(batch) for batch in rows.batches()])
+
     def _finish_fit(self, rows: Rows, validation: Rows | None) -> None:
         rule = self._threshold_rule()
-        self.training_errors_ = self._row_errors(rows.inputs)
+        self.training_errors_ = self._errors_of(rows)
         errors, weights = calibration_errors(self, rows, validation)
         self.calibration_errors_ = errors
         self._set_threshold(rule.threshold(errors, weights))

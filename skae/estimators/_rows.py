@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -31,6 +32,10 @@ class Rows:
         """Return some of the rows."""
         pick = lambda array: None if array is None else array[indices]  # noqa: E731
         return Rows(self.inputs[indices], pick(self.targets), pick(self.sample_weight))
+
+    def batches(self) -> Iterator[FloatArray]:
+        """Go through the inputs; they are one batch."""
+        yield self.inputs
 
     def with_weight(self) -> Rows:
         """Return the rows whose weight is not zero."""

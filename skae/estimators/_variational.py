@@ -296,7 +296,7 @@ class VariationalAutoencoder(CodeMixin, BaseAutoencoder):
         """
         X, _ = self._check_inputs(X)
         view = networks.posterior(self.model_)
-        both = self._run(keras.Model(view.inputs, keras.ops.concatenate(view.outputs)), X)
+        both = self._run(keras.Model(view.inputs, keras.ops.concatenate(view.outputs, axis=-1)), X)
         mu, log_var = np.split(both.astype(X.dtype, copy=False), 2, axis=1)
         return mu, log_var
 
