@@ -61,7 +61,8 @@ def _model_obstacle(model: keras.Model) -> str | None:
     ]
     if compiled:
         return f"the model keeps metrics of its own ({compiled[0].name!r})"
-    if isinstance(model.outputs or [None], (list, tuple)) and len(model.outputs or [None]) != 1:
+    # A subclassed model has no graph, and so no `outputs` to count.
+    if len(getattr(model, "outputs", None) or [None]) != 1:
         return "the model has several outputs"
     return None
 
@@ -88,7 +89,7 @@ def _optimizer_obstacle(model: keras.Model) -> str | None:
 _QUIET: dict[type, Callable[[keras.callbacks.Callback], bool]] = {
     keras.callbacks.ModelCheckpoint: lambda callback: callback.save_freq == "epoch",
     keras.callbacks.TensorBoard: lambda callback: (
-        callback.update_freq == "epoch" and not callback.profile_batch
+        callback.update_freq == "epoch" and callback._stop_batch == 0
     ),
     # A loss that is NaN ends the fit in an error after its epoch anyway.
     keras.callbacks.TerminateOnNaN: lambda _: True,
