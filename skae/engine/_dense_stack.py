@@ -44,7 +44,7 @@ def _array(handle: Any) -> FloatArray:
     # A view of what the variable holds now, so that weights set by hand are seen; a copy of every
     # weight kept here would need a sign that a variable has changed, and TensorFlow gives none.
     tensor = tf.raw_ops.ReadVariableOp(resource=handle, dtype=tf.float32)
-    return np.asarray(memoryview(tensor))
+    return np.asarray(tensor)
 
 
 class DenseStack:

@@ -14,6 +14,7 @@ import dis
 import functools
 import sys
 import types
+import warnings
 from collections.abc import Hashable, Iterator, Mapping, Sequence
 from typing import Any
 
@@ -77,6 +78,16 @@ def _globals_read(code: types.CodeType) -> Iterator[str]:
     for constant in code.co_consts:
         if isinstance(constant, types.CodeType):
             yield from _globals_read(constant)
+
+
+def _settings(value: Any) -> Hashable:
+    """Return the plain attributes of a loss or metric: ``Huber.get_config`` has no delta."""
+    if isinstance(value, keras.layers.Layer):
+        return None
+    plain = (bool, int, float, str, dict, tuple)
+    held = {name: part for name, part in vars(value).items() if isinstance(part, plain)}
+    held.pop("_name", None)
+    return _normalized(held, {})
 
 
 def _parts(value: Any) -> tuple[Any, ...] | None:
@@ -173,26 +184,28 @@ class Fingerprint:
 
     def _instance(self, value: Any) -> Hashable:
         kind = type(value)
+        if not hasattr(value, "__dict__"):
+            raise UnshareableError(f"code holds a {kind.__name__}")
         if is_trusted(kind):
             foreign = [
                 (name, self.of(part))
                 for name, part in vars(value).items()
                 if self._is_foreign(part)
             ]
-            return (kind, self._config(value), tuple(foreign))
+            return (kind, self._config(value), tuple(foreign), _settings(value))
         if any(base.__name__ == "Functional" for base in kind.__mro__):
             raise UnshareableError("a class of one's own is built from a graph of layers")
         if not isinstance(value, keras.layers.Layer):
-            return (self.of(kind), self._plain(value))
+            return (self.of(kind), self.of(vars(value)))
         known = _keras_attributes()
-        attributes = {name: part for name, part in vars(value).items() if name not in known}
+        attributes = {
+            name: part
+            for name, part in vars(value).items()
+            # TensorFlow's bookkeeping of checkpoints is named `_self_...`.
+            if name not in known and not name.startswith("_self_")
+        }
         policy = (value.dtype_policy.name, value.trainable, value.autocast)
         return (self.of(kind), self.of(attributes), policy)
-
-    def _plain(self, value: Any) -> Hashable:
-        if not hasattr(value, "__dict__"):
-            raise UnshareableError(f"code holds a {type(value).__name__}")
-        return self.of(vars(value))
 
     def _is_foreign(self, part: Any) -> bool:
         if isinstance(part, functools.partial):
@@ -205,9 +218,12 @@ class Fingerprint:
 
     def _config(self, value: Any) -> Hashable:
         if not hasattr(value, "get_config"):
-            return self._plain(value)
+            return self.of(vars(value))
         try:
-            config = value.get_config()
+            with warnings.catch_warnings():
+                # Of lambdas, which are told apart by their code, not by their configuration.
+                warnings.simplefilter("ignore", UserWarning)
+                config = value.get_config()
         except (NotImplementedError, TypeError, ValueError) as error:
             raise UnshareableError(f"a {type(value).__name__} has no configuration") from error
         return _normalized(config, {})

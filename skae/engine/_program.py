@@ -249,12 +249,7 @@ def build_program(model: keras.Model, layout: Layout) -> Program:
     function = tf.function(
         _block_function(steps, layout), jit_compile=layout.jit_compile or None, autograph=False
     )
-    concrete = function.get_concrete_function(*_specs(steps, layout))
-    hidden = [
-        str(tensor.name) for tensor in concrete.captured_inputs if tensor.dtype == tf.resource
-    ]
-    if hidden:
-        raise NotPureError(f"it uses state that its variables do not list ({len(hidden)})")
+    concrete = _checked(function.get_concrete_function(*_specs(steps, layout)))
     return Program(concrete, steps.names, first, layout.block_rows)
 
 

@@ -14,7 +14,7 @@ import numpy as np
 import tensorflow as tf
 
 from skae._contracts import ErrorFunction, FloatArray
-from skae.engine._dense_stack import MAX_ROWS, dense_stack
+from skae.engine._dense_stack import MAX_ROWS, DenseStack, dense_stack
 from skae.engine._program import NotPureError
 from skae.engine._rows import Source
 from skae.engine._store import scoring_program
@@ -120,17 +120,24 @@ def _score(
     *,
     jit_compile: bool | str,
 ) -> FloatArray:
-    if len(source) <= MAX_ROWS and source.dtype == np.float32 and jit_compile != True:  # noqa: E712
+    if len(source) <= MAX_ROWS and source.dtype == np.float32 and jit_compile is not True:
         stack = dense_stack(model)
         if stack is not None:
-            rows = source.slice(0, len(source))
-            outputs = stack(rows)
-            if measure is None:
-                return np.array(outputs)
-            return measure(rows if targets is None else targets.slice(0, len(targets)), outputs)
+            return _few(stack, source, measure, targets)
     score = _scorer(model, source, measure, targets, jit_compile=jit_compile)
     parts = [score(*bounds) for bounds in _bounds(source)]
     return parts[0] if len(parts) == 1 else np.concatenate(parts)
+
+
+def _few(
+    stack: DenseStack, source: Source, measure: _Measure | None, targets: Source | None
+) -> FloatArray:
+    rows = source.slice(0, len(source))
+    outputs = stack(rows)
+    if measure is None:
+        return outputs.astype(source.dtype)
+    errors = measure(rows if targets is None else targets.slice(0, len(targets)), outputs)
+    return errors if measure.per == "row" else errors.astype(source.dtype)
 
 
 def _slice_rows(source: Source) -> int:

@@ -1,0 +1,185 @@
+"""Data that does not fit into memory, and batches that come by themselves."""
+
+from __future__ import annotations
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from skae import engine
+from skae._contracts import Batchable
+from skae.engine import _rows
+from skae.engine._order import epoch_order
+from skae.engine._rows import Rows, Source
+
+D = 6
+
+
+class Slices:
+    """An array-like that yields slices of rows and nothing else."""
+
+    def __init__(self, data):
+        self.data, self.shape, self.largest = data, data.shape, 0
+
+    def __getitem__(self, index):
+        assert isinstance(index, slice)
+        part = self.data[index]
+        self.largest = max(self.largest, len(part))
+        return part
+
+
+@pytest.fixture
+def small_chunks(monkeypatch):
+    """Read chunks of 8 rows of 6."""
+    monkeypatch.setattr(_rows, "CHUNK_BYTES", 8 * 4 * D)
+
+
+@pytest.fixture
+def memmap(rows, tmp_path):
+    """Return a memory map of the rows, float64."""
+    path = tmp_path / "rows.dat"
+    written = np.memmap(path, np.float64, "w+", shape=rows.shape)
+    written[:] = rows
+    written.flush()
+    return np.memmap(path, np.float64, "r", shape=rows.shape)
+
+
+@pytest.mark.parametrize("chunk", [None, 7, 1, 100])
+def test_an_order_is_a_permutation_by_seed_and_epoch(chunk):
+    orders = [epoch_order(30, seed=s, epoch=e, chunk=chunk) for s, e in ((0, 0), (0, 1), (1, 0))]
+    for order in orders:
+        np.testing.assert_array_equal(np.sort(order), np.arange(30))
+    assert not np.array_equal(orders[0], orders[1])
+    assert not np.array_equal(orders[0], orders[2])
+    np.testing.assert_array_equal(orders[0], epoch_order(30, seed=0, epoch=0, chunk=chunk))
+
+
+def test_an_order_goes_through_chunks_one_by_one():
+    order = epoch_order(30, seed=0, epoch=0, chunk=7)
+    assert np.count_nonzero(np.diff(order // 7)) == 4
+
+
+@pytest.mark.parametrize("kind", [Slices, np.asarray, list])
+def test_take_and_slice(kind, rows, small_chunks):
+    source = Source(kind(rows.astype(np.float64)))
+    indices = epoch_order(len(rows), seed=1, epoch=0, chunk=source.chunk)
+    np.testing.assert_array_equal(source.take(indices), rows[indices])
+    np.testing.assert_array_equal(source.slice(3, 9), rows[3:9])
+    assert source.take(indices).dtype == np.float32
+
+
+@pytest.mark.parametrize("name", ["keras", "compiled"])
+def test_chunked_rows_train_alike(name, rows, memmap, plan, make_dense, small_chunks):
+    weights = []
+    for data in (Slices(rows), memmap, Slices(rows.astype(np.float64))):
+        model = make_dense()
+        trainer = engine.select_trainer(name, model, [], plan)
+        history = trainer.train(model, Batchable(data), Batchable(data), plan, [])
+        assert set(history) == {"loss", "val_loss"}
+        weights.append(model.get_weights()[0])
+        if isinstance(data, Slices):
+            assert data.largest <= 10
+    np.testing.assert_array_equal(weights[1], weights[0])
+    np.testing.assert_array_equal(weights[2], weights[0])
+
+
+def test_both_ways_see_the_same_chunks(rows, plan, make_dense, small_chunks):
+    weights = []
+    for name in ("keras", "compiled"):
+        model = make_dense()
+        trainer = engine.select_trainer(name, model, [], plan)
+        trainer.train(model, Batchable(Slices(rows)), None, plan, [])
+        weights.append(model.get_weights()[0])
+    np.testing.assert_allclose(*weights, rtol=1e-4, atol=1e-6)
+
+
+def test_a_small_memory_map_trains_like_its_array(rows, memmap, train, make_dense):
+    first, second = make_dense(), make_dense()
+    train(first, rows)
+    train(second, memmap)
+    np.testing.assert_array_equal(first.get_weights()[0], second.get_weights()[0])
+
+
+def test_blocks_leave_no_trace(rows, train, make_dense, monkeypatch):
+    from skae.engine import _compiled
+
+    first, second = make_dense(), make_dense()
+    train(first)
+    monkeypatch.setattr(_compiled, "BLOCK_BYTES", 1)
+    train(second)
+    np.testing.assert_array_equal(first.get_weights()[0], second.get_weights()[0])
+
+
+def test_targets_that_are_the_inputs_are_read_once(rows):
+    assert Rows(Batchable(rows, rows)).targets is None
+    assert Rows(Batchable(rows, rows.copy())).targets is not None
+
+
+class Batches(keras.utils.PyDataset):
+    """Batches of 10 rows."""
+
+    def __init__(self, rows):
+        super().__init__()
+        self.rows = rows
+
+    def __len__(self):
+        return 3
+
+    def __getitem__(self, index):
+        return self.rows[10 * index : 10 * index + 10]
+
+
+STREAMS = {
+    "dataset": lambda rows: tf.data.Dataset.from_tensor_slices(rows).batch(10),
+    "pairs": lambda rows: tf.data.Dataset.from_tensor_slices((rows, rows)).batch(10),
+    "pydataset": Batches,
+    "generator": lambda rows: lambda: (rows[i : i + 10] for i in (0, 10, 20)),
+}
+
+
+@pytest.mark.parametrize("kind", STREAMS)
+def test_streams(kind, rows, plan, make_dense):
+    streamed, plain = make_dense(), make_dense()
+    trainer = engine.select_trainer("auto", streamed, [], plan)
+    stream = STREAMS[kind](rows)
+    history = trainer.train(streamed, Batchable(stream), Batchable(stream), plan, [])
+    assert trainer.name == "keras"
+    expected = plain.fit(rows, rows, batch_size=10, epochs=3, shuffle=False, verbose=0).history
+    np.testing.assert_allclose(history["loss"][0], expected["loss"][0], rtol=1e-5)
+    # Keras counts one step too many wherever a stream's length is unknown.
+    np.testing.assert_allclose(history["loss"], expected["loss"], rtol=1e-3)
+    assert len(history["val_loss"]) == 3
+
+
+def test_streams_that_can_not_be_repeated(rows, plan, make_dense):
+    model = make_dense()
+    trainer = engine.select_trainer("auto", model, [], plan)
+    with pytest.raises(TypeError, match="came as generator, which can be gone through only once"):
+        trainer.train(model, Batchable(row for row in rows), None, plan, [])
+    with pytest.raises(ValueError, match="generator function yielded no batch"):
+        trainer.train(model, Batchable(lambda: iter(())), None, plan, [])
+    with pytest.raises(ValueError, match="engine='compiled' can't train this: batches that come"):
+        engine.select_trainer("compiled", model, [], plan).train(
+            model, Batchable(Batches(rows)), None, plan, []
+        )
+
+
+def test_fits_leave_no_memory_behind(train):
+    psutil = pytest.importorskip("psutil")
+    process = psutil.Process()
+
+    def fit():
+        # Stable names: TensorFlow never forgets the name of a variable.
+        layers = [keras.layers.Dense(size, name=f"dense_{size}") for size in (3, D)]
+        model = keras.Sequential([keras.Input((D,), name="inputs"), *layers], name="model")
+        model.compile(keras.optimizers.Adam(name="adam"), "mse")
+        train(model)
+
+    for _ in range(10):
+        fit()
+    before = process.memory_info().rss
+    for _ in range(30):
+        fit()
+    grown = (process.memory_info().rss - before) / 30 / 2**20
+    assert grown < 0.2, f"{grown:.2f} MB a fit"

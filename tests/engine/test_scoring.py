@@ -1,0 +1,167 @@
+"""Scores equal the model's own output, whichever path computes them."""
+
+from __future__ import annotations
+
+import keras
+import numpy as np
+import pytest
+
+from skae import engine
+from skae.engine import _scoring
+from skae.engine._dense_stack import MAX_ROWS, dense_stack
+
+D = 6
+SIZES = [1, 2, MAX_ROWS, MAX_ROWS + 1, 300]
+
+
+def absolute(inputs, outputs):
+    return abs(inputs - outputs)
+
+
+def expected(model, X):
+    return model(X, training=False).numpy()
+
+
+def _rows(n, *shape):
+    return np.random.default_rng(2).normal(size=(n, *(shape or (D,)))).astype(np.float32)
+
+
+@pytest.fixture
+def small_slices(monkeypatch):
+    """Cut scores into slices of 64 rows of 6."""
+    monkeypatch.setattr(_scoring, "SLICE_BYTES", 64 * 4 * D)
+
+
+@pytest.mark.parametrize("n", SIZES)
+@pytest.mark.parametrize("jit_compile", ["auto", True, False])
+def test_run(n, jit_compile, make_dense, small_slices):
+    model, X = make_dense(), _rows(n)
+    got = engine.run(model, X, jit_compile=jit_compile)
+    assert got.dtype == np.float32
+    np.testing.assert_allclose(got, expected(model, X), rtol=1e-5, atol=1e-6)
+
+
+@pytest.mark.parametrize("n", SIZES)
+@pytest.mark.parametrize("jit_compile", ["auto", True])
+def test_errors(n, jit_compile, make_dense, small_slices):
+    model, X = make_dense(), _rows(n)
+    values = np.abs(X - expected(model, X))
+    by_row = engine.run_errors(model, X, absolute, jit_compile=jit_compile)
+    assert by_row.dtype == np.float64
+    np.testing.assert_allclose(by_row, values.mean(axis=1), rtol=1e-5)
+    by_value = engine.run_errors(model, X, absolute, per="value", jit_compile=jit_compile)
+    np.testing.assert_allclose(by_value, values, rtol=1e-5, atol=1e-6)
+
+
+@pytest.mark.parametrize("n", [5, 300])
+def test_errors_against_targets(n, make_dense):
+    model, X = make_dense(), _rows(n)
+    got = engine.run_errors(model, X, absolute, targets=np.zeros_like(X))
+    np.testing.assert_allclose(got, np.abs(expected(model, X)).mean(axis=1), rtol=1e-5)
+
+
+def test_unknown_per(make_dense):
+    with pytest.raises(ValueError, match="per must be 'row' or 'value'; got 'column'"):
+        engine.run_errors(make_dense(), _rows(2), absolute, per="column")
+
+
+@pytest.mark.parametrize("n", [3, 300])
+@pytest.mark.parametrize("how", ["set_weights", "assign", "assign_add", "numpy"])
+def test_weights_set_by_hand_count(n, how, make_dense):
+    model, X = make_dense(), _rows(n)
+    engine.run(model, X)
+    kernel = model.layers[0].kernel
+    if how == "set_weights":
+        model.set_weights([w + 1 for w in model.get_weights()])
+    elif how == "assign":
+        kernel.assign(kernel * 2)
+    elif how == "assign_add":
+        kernel.value.assign_add(np.ones(kernel.shape, np.float32))
+    else:
+        model.layers[1].bias.assign(np.arange(D, dtype=np.float32))
+    np.testing.assert_allclose(engine.run(model, X), expected(model, X), rtol=1e-5, atol=1e-6)
+
+
+def test_equal_models_share_a_program_not_weights(make_dense, empty_cache):
+    X = _rows(300)
+    outputs = [engine.run(model, X) for model in (make_dense(0), make_dense(1))]
+    assert engine.cache_info().misses == 1
+    assert not np.allclose(*outputs)
+    np.testing.assert_allclose(outputs[1], expected(make_dense(1), X), rtol=1e-5, atol=1e-6)
+
+
+def test_error_functions_are_told_apart(make_dense):
+    model, X = make_dense(), _rows(300)
+    squared = engine.run_errors(model, X, lambda x, r: (x - r) ** 2)
+    np.testing.assert_allclose(squared, ((X - expected(model, X)) ** 2).mean(axis=1), rtol=1e-5)
+    assert not np.allclose(engine.run_errors(model, X, absolute), squared)
+
+
+@pytest.mark.parametrize("activation", ["relu", "tanh", "sigmoid", "elu", "selu", None, "softplus"])
+def test_activations(activation, make_dense):
+    model, X = make_dense(activation=activation), _rows(9)
+    assert (dense_stack(model) is None) == (activation == "softplus")
+    np.testing.assert_allclose(engine.run(model, X), expected(model, X), rtol=1e-5, atol=1e-6)
+
+
+def _functional():
+    inputs = keras.Input((2, 3))
+    encoder = keras.Sequential([keras.Input((2, 3)), keras.layers.Flatten(), keras.layers.Dense(2)])
+    decoder = keras.Sequential(
+        [
+            keras.Input((2,)),
+            keras.layers.Activation("tanh"),
+            keras.layers.Dense(6, use_bias=False),
+            keras.layers.Reshape((2, 3)),
+        ]
+    )
+    noisy = keras.layers.GaussianNoise(0.5)(inputs)
+    return keras.Model(inputs, decoder(encoder(noisy)))
+
+
+def _branching():
+    inputs = keras.Input((D,))
+    return keras.Model(inputs, keras.layers.Add()([inputs, keras.layers.Dense(D)(inputs)]))
+
+
+def test_shapes_and_nested_models():
+    model, X = _functional(), _rows(7, 2, 3)
+    assert dense_stack(model) is not None
+    np.testing.assert_allclose(engine.run(model, X), expected(model, X), rtol=1e-5, atol=1e-6)
+    assert engine.run_errors(model, X, absolute).shape == (7,)
+
+
+def test_what_is_no_chain_has_no_numpy_steps():
+    model, X = _branching(), _rows(7)
+    assert dense_stack(model) is None
+    np.testing.assert_allclose(engine.run(model, X), expected(model, X), rtol=1e-5, atol=1e-6)
+
+
+def test_a_sequential_that_grew():
+    model = keras.Sequential([keras.Input((D,)), keras.layers.Dense(3)])
+    X = _rows(4)
+    assert engine.run(model, X).shape == (4, 3)
+    model.add(keras.layers.Dense(2))
+    np.testing.assert_allclose(engine.run(model, X), expected(model, X), rtol=1e-5, atol=1e-6)
+
+
+@pytest.mark.parametrize("n", [3, 300])
+def test_input_is_left_as_it_is(n, make_dense):
+    X = _rows(n)
+    before = X.copy()
+    X.setflags(write=False)
+    outputs = engine.run(make_dense(activation="relu"), X)
+    outputs += 1
+    np.testing.assert_array_equal(X, before)
+
+
+def test_float64_and_lists(make_dense):
+    model, X = make_dense(), _rows(5)
+    for given in (X.astype(np.float64), X.tolist(), np.asfortranarray(X)):
+        np.testing.assert_allclose(
+            engine.run(model, given), expected(model, X), rtol=1e-5, atol=1e-6
+        )
+
+
+def test_no_rows(make_dense):
+    assert engine.run(make_dense(), np.empty((0, D), np.float32)).shape == (0, D)

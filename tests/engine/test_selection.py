@@ -1,0 +1,144 @@
+"""What the compiled engine can't honour goes to Keras's loop, and the reason is given."""
+
+from __future__ import annotations
+
+import logging
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from skae import engine
+from skae._contracts import Batchable
+
+D = 6
+
+
+class OwnStep(keras.Model):
+    """A model with a training step of its own."""
+
+    def __init__(self):
+        super().__init__()
+        self.dense = keras.layers.Dense(D)
+
+    def call(self, x):
+        return self.dense(x)
+
+    def train_step(self, data):
+        return super().train_step(data)
+
+
+class OwnMetric(keras.Model):
+    """A model that keeps a metric."""
+
+    def __init__(self):
+        super().__init__()
+        self.dense = keras.layers.Dense(D)
+        self.tracker = keras.metrics.Mean(name="tracked")
+
+    def call(self, x):
+        return self.dense(x)
+
+
+class EveryBatch(keras.callbacks.Callback):
+    """A callback that looks at batches."""
+
+    seen = 0
+
+    def on_train_batch_end(self, batch, logs=None):
+        self.seen += 1
+
+
+class HiddenState(keras.layers.Layer):
+    """A layer with a variable that Keras doesn't know."""
+
+    def build(self, shape):
+        self.hidden = [tf.Variable(1.0)]
+
+    def call(self, x):
+        return x * self.hidden[0]
+
+
+def _compiled(model, optimizer="adam", **options):
+    model(np.zeros((1, D), np.float32))
+    model.compile(optimizer, "mse", **options)
+    return model
+
+
+def _adam(**options):
+    return keras.optimizers.Adam(0.01, **options)
+
+
+CASES = {
+    "train_step of its own": lambda make: (_compiled(OwnStep()), []),
+    "metrics of its own": lambda make: (_compiled(OwnMetric()), []),
+    "runs eagerly": lambda make: (
+        _compiled(keras.Sequential([keras.layers.Dense(D)]), run_eagerly=True),
+        [],
+    ),
+    "averages the weights": lambda make: (make(optimizer=_adam(use_ema=True)), []),
+    "accumulates gradients": lambda make: (
+        make(optimizer=_adam(gradient_accumulation_steps=2)),
+        [],
+    ),
+    "EveryBatch looks at every batch": lambda make: (make(), [EveryBatch()]),
+    "LambdaCallback looks at every batch": lambda make: (
+        make(),
+        [keras.callbacks.LambdaCallback(on_train_batch_end=lambda batch, logs: None)],
+    ),
+    "ModelCheckpoint looks at every batch": lambda make: (
+        make(),
+        [keras.callbacks.ModelCheckpoint("unused.keras", save_freq=10)],
+    ),
+}
+
+
+@pytest.mark.parametrize("reason", CASES)
+def test_obstacles(reason, make_dense, rows, plan, caplog):
+    model, callbacks = CASES[reason](make_dense)
+    with pytest.raises(ValueError, match=f"can't train this model: .*{reason}"):
+        engine.select_trainer("compiled", model, callbacks, plan)
+    with caplog.at_level(logging.DEBUG, "skae"):
+        trainer = engine.select_trainer("auto", model, callbacks, plan)
+    assert trainer.name == "keras"
+    assert reason in caplog.text
+
+
+def test_float16_scales_its_loss(plan):
+    model = keras.Sequential([keras.Input((D,)), keras.layers.Dense(D, dtype="mixed_float16")])
+    model.compile(keras.optimizers.LossScaleOptimizer(_adam()), "mse")
+    assert engine.select_trainer("auto", model, [], plan).name == "keras"
+
+
+def test_batch_callbacks_are_called(make_dense, rows, plan):
+    callback = EveryBatch()
+    model = make_dense()
+    trainer = engine.select_trainer("auto", model, [callback], plan)
+    trainer.train(model, Batchable(rows), None, plan, [callback])
+    assert callback.seen == 9
+
+
+def test_hidden_state_is_found_while_tracing(rows, plan, caplog):
+    model = keras.Sequential([keras.Input((D,)), keras.layers.Dense(D), HiddenState()])
+    model.compile("adam", "mse")
+    trainer = engine.select_trainer("auto", model, [], plan)
+    with caplog.at_level(logging.DEBUG, "skae"):
+        trainer.train(model, Batchable(rows), None, plan, [])
+    assert trainer.name == "keras"
+    assert "Keras does not list" in caplog.text
+    with pytest.raises(ValueError, match="engine='compiled' can't train this"):
+        engine.select_trainer("compiled", model, [], plan).train(
+            model, Batchable(rows), None, plan, []
+        )
+    assert engine.run(model, np.tile(rows, (9, 1))).shape == (207, D)
+
+
+def test_unknown_engine(make_dense, plan):
+    with pytest.raises(ValueError, match="must be 'auto', 'compiled' or 'keras'; got 'fast'"):
+        engine.select_trainer("fast", make_dense(), [], plan)
+
+
+def test_keras_by_wish(make_dense, plan):
+    assert engine.select_trainer("keras", make_dense(), [], plan).name == "keras"
+    assert engine.select_trainer("auto", make_dense(), [], plan).name == "compiled"
