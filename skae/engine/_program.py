@@ -241,7 +241,8 @@ def build_program(model: keras.Model, layout: Layout) -> Program:
     Raises
     ------
     NotPureError
-        If the model reads a variable that Keras does not list among its own.
+        If the model has several outputs, or reads a variable that Keras does not list among its
+        own.
     """
     _build_metrics(model, layout)
     steps = _Steps(model, layout)
@@ -266,7 +267,10 @@ def _build_metrics(model: keras.Model, layout: Layout) -> None:
     inputs = np.zeros((1, *layout.input_shape), keras.config.floatx())
     shape = layout.input_shape if layout.target_shape is None else layout.target_shape
     targets = np.zeros((1, *shape), keras.config.floatx())
-    model.compute_metrics(inputs, targets, model(inputs, training=False))
+    outputs = model(inputs, training=False)
+    if not tf.is_tensor(outputs):
+        raise NotPureError("it has several outputs")
+    model.compute_metrics(inputs, targets, outputs)
 
 
 def build_scoring(

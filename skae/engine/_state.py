@@ -39,7 +39,8 @@ class ModelState:
         """Return the state at the start of an epoch, metrics reset."""
         metrics = [tf.constant(value) for value in first_metrics]
         if self._state is None or self._watched:
-            return State(*(_read(variables) for variables in self._variables), metrics)
+            trainable, fixed, optimizer = map(_read, self._variables)
+            return State(trainable, fixed, optimizer, metrics)
         self._state.metrics = metrics
         return self._state
 

@@ -30,7 +30,7 @@ _TAKEN = (
 
 
 @cache
-def _stateless_class(kind: type) -> type:
+def _stateless_class(kind: Any) -> Any:
     methods = {name: getattr(_NEUTRAL, name) for name in _TAKEN if hasattr(_NEUTRAL, name)}
     return type(kind.__name__, (kind,), methods)
 
@@ -49,6 +49,6 @@ def stateless_optimizer(
     """
     config = optimizer.get_config()
     config["name"] = "stateless"
-    twin = _stateless_class(type(optimizer)).from_config(config)  # type: ignore[attr-defined]
+    twin = _stateless_class(type(optimizer)).from_config(config)
     twin.build(list(variables))
     return twin

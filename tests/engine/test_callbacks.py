@@ -101,6 +101,7 @@ def test_files_are_written(make_dense, rows, plan, tmp_path, train):
         losses = [float(row["loss"]) for row in csv.DictReader(file)]
     np.testing.assert_allclose(losses, history["loss"], rtol=1e-6)
     fresh = make_dense(9)
+    fresh.optimizer.build(fresh.trainable_variables)
     fresh.load_weights(best)
     np.testing.assert_array_equal(fresh.get_weights()[0], model.get_weights()[0])
 
