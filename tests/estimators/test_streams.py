@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import keras
 import numpy as np
 import pytest
@@ -18,7 +20,7 @@ class Batches(keras.utils.PyDataset):
         self.rows = rows
 
     def __len__(self):
-        return -(-len(self.rows) // 16)
+        return math.ceil(len(self.rows) / 16)
 
     def __getitem__(self, index):
         return self.rows[16 * index : 16 * (index + 1)]
