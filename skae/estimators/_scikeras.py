@@ -76,10 +76,13 @@ class KerasWrapper(BaseWrapper):
         self : estimator
             The estimator itself.
         """
-        plain = {name: value for name, value in params.items() if not self._is_routed(name)}
-        BaseEstimator.set_params(self, **plain)
-        for name in params.keys() - plain.keys():
-            setattr(self, name, params[name])
+        # First whole parameters: whether a prefix routes depends on the object that it names.
+        BaseEstimator.set_params(self, **{k: v for k, v in params.items() if "__" not in k})
+        prefixed = {name: value for name, value in params.items() if "__" in name}
+        nested = {k: v for k, v in prefixed.items() if not self._is_routed(k)}
+        BaseEstimator.set_params(self, **nested)
+        for name in prefixed.keys() - nested.keys():
+            setattr(self, name, prefixed[name])
         return self
 
     def _is_routed(self, name: str) -> bool:
