@@ -6,6 +6,7 @@ one row of a small dense network cost 0.01 ms.
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable, Iterator
 from typing import Any
 from weakref import WeakKeyDictionary
@@ -37,14 +38,48 @@ _IDENTITIES = (
     keras.layers.GaussianNoise,
     keras.layers.InputLayer,
 )
-_Step = Callable[[FloatArray], FloatArray]
+_Arrays = list[FloatArray]
+_Step = Callable[[FloatArray, _Arrays], FloatArray]
 
 
-def _array(handle: Any) -> FloatArray:
-    # A view of what the variable holds now, so that weights set by hand are seen; a copy of every
-    # weight kept here would need a sign that a variable has changed, and TensorFlow gives none.
-    tensor = tf.raw_ops.ReadVariableOp(resource=handle, dtype=tf.float32)
-    return np.asarray(tensor)
+@functools.cache
+def _reader(n_variables: int) -> Any:
+    """Return a program that reads so many variables: one call costs as much as three reads."""
+
+    def read(*handles: Any) -> list[Any]:
+        return [tf.raw_ops.ReadVariableOp(resource=h, dtype=tf.float32) for h in handles]
+
+    specs = [tf.TensorSpec((), tf.resource)] * n_variables
+    return tf.function(read, autograph=False).get_concrete_function(*specs)
+
+
+class _Weights:
+    """What the variables hold now, in float64, converted anew only where one has changed.
+
+    Weights set by hand have to count, and TensorFlow gives no sign of a change. But a buffer that
+    somebody else holds is never written to: an update puts the variable on a new one. So as long
+    as the views of the last call are held, an equal address means equal content.
+    """
+
+    def __init__(self, handles: list[Any]) -> None:
+        self._handles = handles
+        self._kept: tuple[list[int], _Arrays, _Arrays] = ([], [], [])
+
+    def __call__(self) -> _Arrays:
+        if not self._handles:
+            return []
+        tensors = tf.raw_ops.StatefulPartitionedCall(
+            args=self._handles,
+            Tout=[tf.float32] * len(self._handles),
+            f=_reader(len(self._handles)),
+        )
+        views = [np.asarray(tensor) for tensor in tensors]
+        addresses = [view.__array_interface__["data"][0] for view in views]
+        known, _, arrays = self._kept
+        if addresses != known:
+            arrays = [view.astype(np.float64) for view in views]
+            self._kept = (addresses, views, arrays)
+        return arrays
 
 
 class DenseStack:
@@ -52,12 +87,14 @@ class DenseStack:
 
     Parameters
     ----------
+    handles : list of resource tensors
+        Of the variables, in the order in which the steps know them.
     steps : list of callable
-        Each takes rows, and may overwrite what an earlier step returned.
+        Each takes rows and all weights, and may overwrite the rows that an earlier step returned.
     """
 
-    def __init__(self, steps: list[_Step]) -> None:
-        self._steps = steps
+    def __init__(self, handles: list[Any], steps: list[_Step]) -> None:
+        self._weights, self._steps = _Weights(handles), steps
 
     def __call__(self, rows: FloatArray) -> FloatArray:
         """Return the output for rows, which are left as they are, in float64.
@@ -65,37 +102,39 @@ class DenseStack:
         In float32 a product of one row and the same row of a product of twenty differ in the last
         digit, because BLAS adds in another order; scikit-learn asks for the same prediction.
         """
+        weights = self._weights()
         rows = rows.astype(np.float64)
         for step in self._steps:
-            rows = step(rows)
+            rows = step(rows, weights)
         return rows
 
 
-def _dense(layer: keras.layers.Dense) -> _Step:
-    kernel = layer.kernel.value.handle
-    bias = layer.bias.value.handle if layer.use_bias else None
-    activate = _ACTIVATIONS[layer.activation]
+def _dense(layer: keras.layers.Dense, handles: list[Any]) -> _Step:
+    place = len(handles)
+    handles.append(layer.kernel.value.handle)
+    if layer.use_bias:
+        handles.append(layer.bias.value.handle)
+    use_bias, activate = layer.use_bias, _ACTIVATIONS[layer.activation]
 
-    def step(rows: FloatArray) -> FloatArray:
-        z = rows @ _array(kernel)
-        if bias is not None:
-            z += _array(bias)
+    def step(rows: FloatArray, weights: _Arrays) -> FloatArray:
+        z = rows @ weights[place]
+        if use_bias:
+            z += weights[place + 1]
         return z if activate is None else activate(z)
 
     return step
 
 
-def _activation(layer: keras.layers.Activation) -> _Step:
+def _activation(layer: keras.layers.Activation) -> _Step | None:
     activate = _ACTIVATIONS[layer.activation]
-    # A copy: what comes in may be the caller's rows.
-    return (lambda rows: rows) if activate is None else (lambda rows: activate(rows.copy()))
+    return None if activate is None else lambda rows, _: activate(rows.copy())
 
 
 def _reshape(shape: tuple[int, ...]) -> _Step:
-    return lambda rows: rows.reshape(len(rows), *shape)
+    return lambda rows, _: rows.reshape(len(rows), *shape)
 
 
-def _step(layer: Any) -> _Step | None:
+def _step(layer: Any, handles: list[Any]) -> _Step | None:
     """Return the step of a layer, None for one that does nothing; raise where there is none."""
     if type(layer) in _IDENTITIES:
         return None
@@ -107,7 +146,7 @@ def _step(layer: Any) -> _Step | None:
         if type(layer) is keras.layers.Activation:
             return _activation(layer)
         if type(layer) is keras.layers.Dense and not layer.lora_enabled:
-            return _dense(layer)
+            return _dense(layer, handles)
     raise TypeError(f"{layer!r} has no NumPy step")
 
 
@@ -150,8 +189,9 @@ def dense_stack(model: keras.Model) -> DenseStack | None:
     if kept is not None and kept[0] == size:
         return kept[1]
     try:
-        steps = [_step(layer) for layer in _chain(model)]
-        stack = DenseStack([step for step in steps if step is not None])
+        handles: list[Any] = []
+        steps = [_step(layer, handles) for layer in _chain(model)]
+        stack = DenseStack(handles, [step for step in steps if step is not None])
     except (KeyError, TypeError):
         stack = None
     _STACKS[model] = (size, stack)

@@ -49,6 +49,6 @@ def stateless_optimizer(
     """
     config = optimizer.get_config()
     config["name"] = "stateless"
-    twin = _stateless_class(type(optimizer)).from_config(config)
+    twin = _stateless_class(type(optimizer)).from_config(config)  # type: ignore[arg-type]
     twin.build(list(variables))
     return twin
