@@ -9,6 +9,7 @@ turned aside for the import, and what it caught is shown if the import fails. Wh
 from __future__ import annotations
 
 import os
+import random
 import sys
 import tempfile
 from collections.abc import Iterator
@@ -37,5 +38,10 @@ def _stderr_aside() -> Iterator[None]:
 
 
 if "tensorflow" not in sys.modules:
-    with _stderr_aside():
-        import tensorflow  # noqa: F401
+    # A library that TensorFlow brings in draws from Python's generator while it loads.
+    _random_state = random.getstate()
+    try:
+        with _stderr_aside():
+            import tensorflow  # noqa: F401
+    finally:
+        random.setstate(_random_state)

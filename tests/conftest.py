@@ -16,6 +16,8 @@ os.environ.setdefault("MPLBACKEND", "Agg")
 import numpy as np
 import pytest
 
+import skae._tensorflow  # noqa: F401  quiet, whichever test imports TensorFlow first
+
 
 @pytest.fixture(scope="session")
 def skae_data():

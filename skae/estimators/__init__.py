@@ -1,5 +1,6 @@
 """What the user calls: one class a file, over one abstract base."""
 
+from skae import _tensorflow  # noqa: F401  quiet import, before anything imports TensorFlow
 from skae.estimators._autoencoder import AutoencoderTransformer
 from skae.estimators._denoiser import DenoisingRegressor
 from skae.estimators._detector import ReconstructionOutlierDetector

@@ -159,7 +159,7 @@ class AutoencoderTransformer(CodeMixin, BaseAutoencoder):
         The callbacks that ran in the last fit. Not pickled.
     n_features_in_ : int
         Values in a row.
-    feature_names_in_ : ndarray of shape (n_features_in_,)
+    feature_names_in_ : ndarray of shape (`n_features_in_`,)
         Names of the columns, where `X` had string names for all of them.
 
     See Also

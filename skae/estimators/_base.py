@@ -7,7 +7,6 @@ losses and no epochs: networks are built by `skae.networks` and trained and run 
 from __future__ import annotations
 
 import inspect
-import math
 import warnings
 from abc import ABC
 from numbers import Integral, Real
@@ -15,24 +14,22 @@ from typing import Any, ClassVar
 
 import keras
 from sklearn.utils import Tags, check_random_state
-from sklearn.utils.validation import check_is_fitted
 
 from skae import engine, networks
-from skae._contracts import Batchable, FloatArray, Shape, TrainingPlan
+from skae._contracts import Batchable, FloatArray, TrainingPlan
 from skae._sklearn import CallbackSupportMixin, HasMethods, Interval, StrOptions
-from skae._validation import check_input_shape, check_rows, check_weights
 from skae.errors import resolve_error
 from skae.estimators._callbacks import EpochBridge
+from skae.estimators._checks import RowChecks
 from skae.estimators._rows import Rows
 from skae.estimators._scikeras import KerasWrapper
 from skae.estimators._state import RebuildableModel, unchanged_on_failure
-from skae.estimators._streams import StreamedRows, is_stream
 from skae.exceptions import LatentSizeWarning
 
 _EARLY_STOPPING_SPLIT = 0.1
 
 
-class BaseAutoencoder(CallbackSupportMixin, RebuildableModel, KerasWrapper, ABC):
+class BaseAutoencoder(CallbackSupportMixin, RowChecks, RebuildableModel, KerasWrapper, ABC):
     """Base of all estimators; what they share of `fit`, `partial_fit` and pickling."""
 
     _parameter_constraints: ClassVar[dict[str, Any]] = {
@@ -110,60 +107,6 @@ class BaseAutoencoder(CallbackSupportMixin, RebuildableModel, KerasWrapper, ABC)
 
     def _finish_fit(self, rows: Rows, validation: Rows | None) -> None:
         """Learn what an estimator learns beside the model; a failure here undoes the fit too."""
-
-    def _check_training_rows(self, X: Any, y: Any, sample_weight: Any, *, reset: bool) -> Rows:
-        if is_stream(X):
-            return self._check_stream(X, y, sample_weight, reset=reset)
-        shape = getattr(self, "_sample_shape", None)
-        X, came = check_rows(self, X, reset=reset, shape=shape)
-        targets = self._check_targets(y, len(X))
-        if reset:
-            self._sample_shape = came
-            self._input_shape = check_input_shape(self.input_shape or came, X.shape[1])
-            self._output_shape = self._input_shape
-        if targets is not None and targets.shape[1:] != self._sample_shape:
-            self._output_shape = self._new_output_shape(targets, reset=reset)
-        weights = None if sample_weight is None else check_weights(sample_weight, X)
-        return Rows(X, targets, weights)
-
-    def _check_stream(self, X: Any, y: Any, sample_weight: Any, *, reset: bool) -> Any:
-        if y is not None or sample_weight is not None:
-            raise ValueError(
-                "With batches as X, y and sample_weight must be None; X itself gives batches of "
-                "(inputs, targets, sample_weight)."
-            )
-        rows = StreamedRows(X)
-        if not reset and rows.sample_shape != self._sample_shape:
-            raise ValueError(
-                f"X gives samples of shape {rows.sample_shape}, but {type(self).__name__} was "
-                f"fitted on samples of shape {self._sample_shape}."
-            )
-        self._sample_shape = self._input_shape = self._output_shape = rows.sample_shape
-        self.n_features_in_ = math.prod(rows.sample_shape)
-        self.__dict__.pop("feature_names_in_", None)
-        if rows.targets is not None:
-            self._output_shape = tuple(rows.targets.shape[1:]) or (1,)
-        return rows
-
-    def _new_output_shape(self, targets: FloatArray, *, reset: bool) -> Shape:
-        shape = tuple(targets.shape[1:]) or (1,)
-        if not reset and shape != self._output_shape:
-            raise ValueError(
-                f"y has rows of shape {shape}, but {type(self).__name__} was fitted on rows of "
-                f"shape {self._output_shape}; fit a new estimator for another width."
-            )
-        return shape
-
-    def _check_targets(self, y: Any, n_samples: int) -> FloatArray | None:
-        """Return the rows to learn; None for the inputs themselves, whatever `y` is."""
-        return None
-
-    def _check_validation_rows(self, X_val: Any, y_val: Any) -> Rows:
-        if is_stream(X_val):
-            return StreamedRows(X_val)  # type: ignore[return-value]
-        X_val, _ = check_rows(self, X_val, reset=False, shape=self._sample_shape)
-        targets = self._check_targets(y_val, len(X_val))
-        return Rows(X_val, targets)
 
     def _held_out(
         self, rows: Rows, given: Rows | None, *, partial: bool
@@ -257,11 +200,6 @@ class BaseAutoencoder(CallbackSupportMixin, RebuildableModel, KerasWrapper, ABC)
 
     def _batchable(self, rows: Rows) -> Batchable:
         return rows.batchable(self._input_shape, self._output_shape)
-
-    def _check_inputs(self, X: Any) -> tuple[FloatArray, Shape]:
-        """Check rows to run the model on; return them flat, with the shape in which they came."""
-        check_is_fitted(self)
-        return check_rows(self, X, reset=False, shape=self._sample_shape)
 
     def _run(self, model: keras.Model, X: FloatArray) -> FloatArray:
         """Run a view of the model on flat rows."""

@@ -132,7 +132,7 @@ class ReconstructionOutlierDetector(
         The callbacks that ran in the last fit. Not pickled.
     n_features_in_ : int
         Values in a row.
-    feature_names_in_ : ndarray of shape (n_features_in_,)
+    feature_names_in_ : ndarray of shape (`n_features_in_`,)
         Names of the columns, where `X` had string names for all of them.
 
     See Also
