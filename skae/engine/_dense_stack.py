@@ -183,9 +183,9 @@ _STACKS: WeakKeyDictionary[keras.Model, tuple[int, DenseStack | None]] = WeakKey
 
 def dense_stack(model: keras.Model) -> DenseStack | None:
     """Return the NumPy steps of a model, or None where it is more than a stack of dense layers."""
-    size = len(model.layers)
+    # Only a Sequential can grow after it was asked for the first time.
+    size = len(model.layers) if isinstance(model, keras.Sequential) else 0
     kept = _STACKS.get(model)
-    # A Sequential can grow after it was asked for the first time.
     if kept is not None and kept[0] == size:
         return kept[1]
     try:

@@ -49,7 +49,7 @@ def run(model: keras.Model, X: Any, *, jit_compile: bool | str = "auto") -> Floa
     >>> run(model, np.ones((5, 2))).shape
     (5, 3)
     """
-    return _score(model, Source(X), None, None, jit_compile=jit_compile)
+    return _score(model, X, None, None, jit_compile=jit_compile)
 
 
 def run_errors(
@@ -91,9 +91,8 @@ def run_errors(
     """
     if per not in ("row", "value"):
         raise ValueError(f"per must be 'row' or 'value'; got {per!r}.")
-    wanted = None if targets is None else Source(targets)
-    errors = _score(model, Source(X), _Measure(error, per), wanted, jit_compile=jit_compile)
-    return errors.astype(np.float64) if per == "row" else errors
+    errors = _score(model, X, _Measure(error, per), targets, jit_compile=jit_compile)
+    return errors.astype(np.float64, copy=False) if per == "row" else errors
 
 
 class _Measure:
@@ -106,38 +105,40 @@ class _Measure:
         errors = self.error(targets, outputs)
         if self.per == "value":
             return errors
-        axes = tuple(range(1, len(errors.shape)))
         if isinstance(errors, np.ndarray):
-            return errors.mean(axis=axes)
+            flat = errors.reshape(len(errors), -1)
+            return np.add.reduce(flat, axis=1) / flat.shape[1]
+        axes = tuple(range(1, len(errors.shape)))
         return tf.reduce_mean(tf.cast(errors, keras.config.floatx()), axis=axes)
 
 
 def _score(
     model: keras.Model,
-    source: Source,
+    X: Any,
     measure: _Measure | None,
-    targets: Source | None,
+    targets: Any,
     *,
     jit_compile: bool | str,
 ) -> FloatArray:
-    if len(source) <= MAX_ROWS and source.dtype == np.float32 and jit_compile is not True:
+    if isinstance(X, np.ndarray) and len(X) <= MAX_ROWS and jit_compile is not True:
         stack = dense_stack(model)
         if stack is not None:
-            return _few(stack, source, measure, targets)
-    score = _scorer(model, source, measure, targets, jit_compile=jit_compile)
+            return _few(stack, X, measure, X if targets is None else np.asarray(targets))
+    source = Source(X)
+    wanted = None if targets is None else Source(targets)
+    score = _scorer(model, source, measure, wanted, jit_compile=jit_compile)
     parts = [score(*bounds) for bounds in _bounds(source)]
     return parts[0] if len(parts) == 1 else np.concatenate(parts)
 
 
 def _few(
-    stack: DenseStack, source: Source, measure: _Measure | None, targets: Source | None
+    stack: DenseStack, X: FloatArray, measure: _Measure | None, targets: FloatArray
 ) -> FloatArray:
-    rows = source.slice(0, len(source))
-    outputs = stack(rows)
+    outputs = stack(X)
     if measure is None:
-        return outputs.astype(source.dtype)
-    errors = measure(rows if targets is None else targets.slice(0, len(targets)), outputs)
-    return errors if measure.per == "row" else errors.astype(source.dtype)
+        return outputs.astype(np.float32)
+    errors = measure(targets, outputs)
+    return errors if measure.per == "row" else errors.astype(np.float32)
 
 
 def _slice_rows(source: Source) -> int:
