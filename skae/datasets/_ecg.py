@@ -77,6 +77,7 @@ def fetch_ecg5000(
         is_ucr_train : ndarray of shape (5000,), bool
             Whether a row belongs to the archive's training part.
         feature_names, target_names : list of str
+            Names of the columns of `data` and of the column of `target`.
         frame : dataframe of shape (5000, 141) or None
             `data` and `target`; None unless `as_frame`.
         DESCR : str
