@@ -1,0 +1,158 @@
+"""
+Which rows of a table deserve a second look, and why?
+=====================================================
+
+From a CSV file with mixed columns to a report: pandas, a ``ColumnTransformer``, the detector, a
+search over its parameters, a cut that fits the number of cases that people can look at, and the
+columns that made each row stand out.
+"""
+
+# %%
+# A file of orders
+# ----------------
+# Most orders follow from each other's columns: dear things are few, heavy ones travel by freight.
+# Some were typed in wrong or are fraud; for a few of last month's, somebody found out which.
+import io
+
+import matplotlib.pyplot as plt
+import numpy as np
+import pandas as pd
+from sklearn.compose import make_column_transformer
+from sklearn.metrics import average_precision_score, precision_score, recall_score
+from sklearn.model_selection import GridSearchCV, train_test_split
+from sklearn.pipeline import Pipeline
+from sklearn.preprocessing import FunctionTransformer, OneHotEncoder, StandardScaler
+
+from skae import ReconstructionOutlierDetector
+from skae.inspection import ErrorHistogramDisplay, FeatureErrorDisplay, ThresholdCurveDisplay
+
+KINDS = {"book": (18, 0.5, "post"), "laptop": (1100, 2.5, "courier"), "desk": (350, 30, "freight")}
+
+
+def write_orders(n_orders, rng):
+    kind = rng.choice(list(KINDS), n_orders, p=[0.6, 0.25, 0.15])
+    price, weight, way = (np.array([KINDS[name][i] for name in kind]) for i in range(3))
+    table = pd.DataFrame({"order": np.arange(10_000, 10_000 + n_orders), "kind": kind})
+    table["quantity"] = 1 + rng.poisson(np.where(kind == "book", 2.0, 0.2))
+    table["amount"] = (
+        price.astype(float) * table["quantity"] * rng.lognormal(sigma=0.15, size=n_orders)
+    )
+    table["weight"] = (
+        weight.astype(float) * table["quantity"] * rng.lognormal(sigma=0.1, size=n_orders)
+    )
+    table["shipping"] = way
+    table["country"] = rng.choice(["CH", "DE", "FR"], n_orders, p=[0.2, 0.5, 0.3])
+    is_wrong = rng.uniform(size=n_orders) < 0.03
+    fault = np.where(is_wrong, rng.integers(1, 4, n_orders), 0)
+    table.loc[fault == 1, "amount"] /= 10
+    table.loc[fault == 2, "shipping"] = rng.permutation(way)[fault == 2]
+    table.loc[fault == 3, "weight"] *= 6
+    table["checked"] = np.where(is_wrong, "wrong", "fine")
+    return table.to_csv(index=False)
+
+
+file = io.StringIO(write_orders(6000, np.random.default_rng(0)))
+orders = pd.read_csv(file, index_col="order")
+print(orders.head().to_string())
+
+# %%
+# From columns to numbers
+# -----------------------
+# Amounts and weights go over orders of magnitude, so their logarithms are scaled; names become one
+# column each. ``set_output`` keeps names and order numbers all the way to the report.
+target = orders.pop("checked").map({"fine": 1, "wrong": -1})
+past, new, past_target, new_target = train_test_split(
+    orders, target, test_size=0.4, random_state=0, stratify=target
+)
+numbers, names = ["quantity", "amount", "weight"], ["kind", "shipping", "country"]
+logarithm = FunctionTransformer(np.log, feature_names_out="one-to-one")
+columns = make_column_transformer(
+    (Pipeline([("log", logarithm), ("scale", StandardScaler())]), numbers),
+    (OneHotEncoder(sparse_output=False, handle_unknown="ignore"), names),
+    verbose_feature_names_out=False,
+)
+pipe = Pipeline(
+    [
+        ("columns", columns),
+        ("detect", ReconstructionOutlierDetector(epochs=60, random_state=0)),
+    ]
+).set_output(transform="pandas")
+
+
+# %%
+# A search
+# --------
+# The labels of past orders judge how well the errors of each candidate rank; training does not see
+# them.
+def ranking(estimator, X, y):
+    return average_precision_score(y == -1, -estimator.decision_function(X))
+
+
+search = GridSearchCV(
+    pipe,
+    {"detect__latent_dim": [2, 4, 6], "detect__hidden_layer_sizes": [(16,), (32,)]},
+    scoring=ranking,
+    cv=3,
+).fit(past, past_target)
+results = pd.DataFrame(search.cv_results_)[
+    ["param_detect__latent_dim", "param_detect__hidden_layer_sizes", "mean_test_score"]
+]
+print(results.round(3).to_string(index=False))
+
+# %%
+# A cut for the people who look
+# -----------------------------
+# Past labels put the cut where outliers are told best (F1). Where a desk can only look at 2 % of
+# the orders, ``contamination`` says so. Neither trains anything again.
+best = search.best_estimator_
+detector, encode = best[-1], best[:-1]
+detector.recalibrate(encode.transform(past), past_target)
+
+
+def judge(name):
+    found = best.predict(new)
+    print(
+        f"{name:<22} {np.sum(found == -1):>4} of {len(new)} flagged,"
+        f" precision {precision_score(new_target, found, pos_label=-1):.2f},"
+        f" recall {recall_score(new_target, found, pos_label=-1):.2f}"
+    )
+
+
+judge("cut by past labels")
+labelled = detector.threshold_
+detector.set_params(contamination=0.02).recalibrate(encode.transform(past))
+judge("cut at 2 % of orders")
+
+# %%
+figure, axes = plt.subplots(1, 2, figsize=(11, 4), layout="constrained")
+named = {1: "fine", -1: "wrong"}
+bins = np.geomspace(*np.quantile(best.score_samples(new), [1, 0]) * -1, 50)
+ErrorHistogramDisplay.from_estimator(
+    best, new, new_target, bins=bins, class_names=named, ax=axes[0]
+)
+axes[0].set(xscale="log", yscale="log", title="Errors of new orders")
+ThresholdCurveDisplay.from_estimator(best, new, new_target, ax=axes[1])
+axes[1].axvline(labelled, color="tab:green", linestyle=":", label=f"by past labels {labelled:.3g}")
+axes[1].set(xscale="log", title="Wrong orders found, by cut")
+axes[1].legend()
+
+# %%
+# Why
+# ---
+# The columns of one category are one answer: ``groups`` adds them up.
+encoded = encode.transform(new)
+groups = {name: [c for c in encoded.columns if c.startswith(f"{name}_")] for name in names}
+reasons = detector.explain(encoded, n_features=1, groups=groups).set_index("row")
+report = new.loc[reasons.index].assign(
+    stands_out_by=reasons["feature"],
+    share=reasons["share"].round(2),
+    error=-best.score_samples(new.loc[reasons.index]).round(2),
+    was=new_target.loc[reasons.index].map(named),
+)
+print(report.sort_values("error", ascending=False).head(10).to_string())
+
+# %%
+# The order that stands out most
+worst = int(np.argmin(best.score_samples(new)))
+FeatureErrorDisplay.from_estimator(best, new, row=worst, n_features=6)
+plt.show()

@@ -1,0 +1,225 @@
+"""Systems on images: dense, denoiser, stacked, variational, convolutional with up-sampling."""
+
+from __future__ import annotations
+
+from skae import AutoencoderTransformer, DenoisingRegressor, VariationalAutoencoder
+
+from . import data, plain_keras
+from .plain_keras import fitted, mean_squared, rounded_accuracy
+from .report import Row, Watch, median_of
+
+
+def dense(seeds=(0, 1, 2), epochs=10, engine="auto", keras_too=True):
+    """Yield the figures of 784-64-784 on Fashion-MNIST."""
+    train, _, test = data.fashion_mnist()
+    for code in ("relu", "linear"):
+        watch, errors, keras_error = Watch(), [], ""
+        for seed in seeds:
+            coder = AutoencoderTransformer(
+                latent_dim=64,
+                hidden_layer_sizes=(),
+                output_activation="sigmoid",
+                model__latent_activation=code,
+                epochs=epochs,
+                engine=engine,
+                random_state=seed,
+            )
+            with watch.measure("skae"):
+                coder.fit(train)
+            codes = coder.transform(test)
+            again = coder.inverse_transform(codes)
+            assert (codes.shape, again.shape) == ((len(test), 64), test.shape)
+            errors.append(mean_squared(test, again))
+        if keras_too and code == "relu":
+            with watch.measure("Keras"):
+                network, _ = fitted(
+                    plain_keras.dense, train, seed=0, epochs=epochs, optimizer="adam", loss="mse"
+                )
+            keras_error = f"{mean_squared(test, network.predict(test, verbose=0)):.4f}"
+        name = f"test mse, {code} code" + (", the published" if code == "relu" else ", skae's own")
+        yield Row("dense", name, "0.0088-0.0090", median_of(errors), keras_error, str(watch))
+
+
+def denoiser(seed=0, epochs=10, engine="auto", keras_too=True):
+    """Yield the figures of the convolutional denoiser on Fashion-MNIST."""
+    train, _, test = data.fashion_mnist()
+    noisy, noisy_test = data.with_noise(train, 0), data.with_noise(test, 1)
+    yield Row(
+        "denoiser", "mse of the noisy images", "0.0255", _four(mean_squared(test, noisy_test))
+    )
+    options = {
+        "latent_dim": None,
+        "hidden_layer_sizes": (16, 8),
+        "output_activation": "sigmoid",
+        "epochs": epochs,
+        "engine": engine,
+        "random_state": seed,
+    }
+    watch = Watch()
+    model = DenoisingRegressor("conv", **options)
+    with watch.measure("skae"):
+        model.fit(noisy, train)
+    counts = model.encoder_.count_params(), model.decoder_.count_params()
+    yield Row(
+        "denoiser", "parameters, encoder and decoder", "1320 and 1897", "{} and {}".format(*counts)
+    )
+    keras_error = ""
+    if keras_too:
+        with watch.measure("Keras"):
+            network, _ = fitted(
+                plain_keras.denoiser,
+                noisy[..., None],
+                train[..., None],
+                seed=seed,
+                epochs=epochs,
+                optimizer="adam",
+                loss="mse",
+            )
+        keras_error = _four(mean_squared(test, network.predict(noisy_test, verbose=0)))
+    error = mean_squared(test, model.predict(noisy_test))
+    yield Row(
+        "denoiser", "test mse, pairs given", "0.0070-0.0080", _four(error), keras_error, str(watch)
+    )
+    watch = Watch()
+    model = DenoisingRegressor("conv", noise__stddev=0.2, noise__clip=(0.0, 1.0), **options)
+    with watch.measure("skae"):
+        model.fit(train)
+    error = mean_squared(test, model.predict(noisy_test))
+    yield Row("denoiser", "test mse, fit(X), fresh noise", "", _four(error), "", str(watch))
+
+
+def stacked(seed=0, epochs=20, engine="auto", keras_too=True):
+    """Yield the figures of 784-100-30-100-784 on Fashion-MNIST."""
+    train, valid, _ = data.fashion_mnist(55_000)
+    watch = Watch()
+    coder = AutoencoderTransformer(
+        latent_dim=30,
+        hidden_layer_sizes=(100,),
+        activation="selu",
+        model__latent_activation="selu",
+        output_activation="sigmoid",
+        loss="binary_crossentropy",
+        optimizer="sgd",
+        optimizer__learning_rate=1.5,
+        metrics=[rounded_accuracy],
+        epochs=epochs,
+        engine=engine,
+        random_state=seed,
+    )
+    with watch.measure("skae"):
+        coder.fit(train, X_val=valid)
+    loss, accuracy = coder.history_["val_loss"][-1], coder.history_["val_rounded_accuracy"][-1]
+    keras_loss = keras_accuracy = ""
+    if keras_too:
+        from keras.optimizers import SGD
+
+        with watch.measure("Keras"):
+            network, history = fitted(
+                plain_keras.stacked,
+                train,
+                seed=seed,
+                epochs=epochs,
+                optimizer=SGD(1.5),
+                loss="binary_crossentropy",
+                validation_data=(valid, valid),
+            )
+        keras_loss = _four(history["val_loss"][-1])
+        prediction = network.predict(valid, verbose=0)
+        keras_accuracy = _four(float(rounded_accuracy(valid, prediction)))
+    yield Row("stacked", "validation loss", "0.284", _four(loss), keras_loss, str(watch))
+    yield Row("stacked", "rounded accuracy", "0.93", _four(accuracy), keras_accuracy)
+
+
+def variational(seed=0, epochs=25, engine="auto", keras_too=True):
+    """Yield the figures of the variational autoencoder on Fashion-MNIST."""
+    train, valid, _ = data.fashion_mnist(55_000)
+    watch = Watch()
+    vae = VariationalAutoencoder(
+        latent_dim=10,
+        hidden_layer_sizes=(150, 100),
+        activation="selu",
+        output_activation="sigmoid",
+        loss="binary_crossentropy",
+        optimizer="rmsprop",
+        batch_size=128,
+        epochs=epochs,
+        engine=engine,
+        random_state=seed,
+    )
+    with watch.measure("skae"):
+        vae.fit(train, X_val=valid)
+    keras_loss = ""
+    if keras_too:
+        with watch.measure("Keras"):
+            _, history = fitted(
+                plain_keras.variational,
+                train,
+                seed=seed,
+                epochs=epochs,
+                batch_size=128,
+                optimizer="rmsprop",
+                loss="binary_crossentropy",
+                validation_data=(valid, valid),
+            )
+        keras_loss = _four(history["val_loss"][-1])
+    sampled = -vae.elbo(valid, random_state=0).mean() / 784
+    yield Row(
+        "variational",
+        "validation loss, codes drawn",
+        "0.318",
+        _four(sampled),
+        keras_loss,
+        str(watch),
+    )
+    at_mean = vae.history_["val_loss"][-1]
+    yield Row("variational", "validation loss, posterior mean", "", _four(at_mean))
+    kl = vae.kl_divergence(valid).mean()
+    yield Row("variational", "KL of a code, in nats", "", f"{kl:.2f}")
+    yield Row("variational", "shape of sample(12)", "", str(vae.sample(12, random_state=0).shape))
+
+
+def upsampling(seed=0, epochs=3, engine="auto", keras_too=True):
+    """Yield the figures of the convolutional autoencoder with up-sampling on MNIST."""
+    train, test = data.mnist()
+    wanted = {10: ("0.0227", 3e-4), 2: ("", 1e-3)}
+    for latent_dim, (published, rate) in wanted.items():
+        watch, keras_error = Watch(), ""
+        coder = AutoencoderTransformer(
+            "conv",
+            latent_dim,
+            hidden_layer_sizes=(8, 8, 8, 8),
+            model__strides=(1, 2, 2, 1),
+            model__upsampling=True,
+            model__decoder_sizes=(64, 32),
+            output_activation="sigmoid",
+            optimizer="rmsprop",
+            optimizer__learning_rate=rate,
+            batch_size=64,
+            epochs=epochs,
+            early_stopping=True,
+            engine=engine,
+            random_state=seed,
+        )
+        with watch.measure("skae"):
+            coder.fit(train, X_val=test)
+        if keras_too and latent_dim == 10:
+            from keras.optimizers import RMSprop
+
+            with watch.measure("Keras"):
+                network, _ = fitted(
+                    plain_keras.upsampling,
+                    train[..., None],
+                    seed=seed,
+                    epochs=epochs,
+                    batch_size=64,
+                    optimizer=RMSprop(rate),
+                    loss="mse",
+                )
+            keras_error = _four(mean_squared(test, network.predict(test[..., None], verbose=0)))
+        error = mean_squared(test, coder.reconstruct(test))
+        name = f"test mse after {epochs} epochs, z = {latent_dim}"
+        yield Row("up-sampling", name, published, _four(error), keras_error, str(watch))
+
+
+def _four(value: float) -> str:
+    return f"{value:.4f}"
