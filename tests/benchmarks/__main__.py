@@ -17,7 +17,8 @@ import subprocess
 import sys
 from pathlib import Path
 
-from tests.benchmarks.workloads import RUNS
+from tests.benchmarks import serving, training  # noqa: F401  they register what they measure
+from tests.benchmarks.tools import RUNS
 
 # Case: what it is, unit, and the goals by peer ("" for skae's own figure).
 CASES = {

@@ -1,0 +1,219 @@
+"""Cases of training: first and later fits, searches, epochs."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from tests.benchmarks.tools import (
+    LAYERS,
+    clocked,
+    detector,
+    keras_dense,
+    keras_fit,
+    measures,
+    uniform,
+)
+
+
+def _warm_up_tensorflow():
+    import tensorflow as tf
+
+    tf.constant(1.0) + 1
+
+
+@measures("first_fit", "skae")
+def _():
+    import skae.estimators  # noqa: F401
+
+    _warm_up_tensorflow()
+    X = uniform(2359, 140)
+    return clocked(lambda: detector().fit(X))
+
+
+@measures("first_fit", "keras")
+def _():
+    import keras  # noqa: F401
+
+    _warm_up_tensorflow()
+    X = uniform(2359, 140)
+    return clocked(lambda: keras_fit(X))
+
+
+@measures("later_fit", "skae")
+def _():
+    X = uniform(2359, 140)
+    detector().fit(X)
+    fits = iter(range(1, 9))
+
+    def fit():
+        i = next(fits)
+        detector(random_state=i, optimizer__learning_rate=1e-3 / i).fit(X[: 2359 - 50 * i])
+
+    return clocked(fit, 5)
+
+
+@measures("later_fit", "keras")
+def _():
+    X = uniform(2359, 140)
+    keras_fit(X)
+    return clocked(lambda: keras_fit(X), 3)
+
+
+@measures("later_fit", "pyod")
+def _():
+    from pyod.models.auto_encoder import AutoEncoder
+
+    X = uniform(2359, 140)
+
+    def fit():
+        options = {"batch_norm": False, "dropout_rate": 0.0, "verbose": 0}
+        sizes = list(LAYERS[:3])
+        AutoEncoder(epoch_num=20, batch_size=512, hidden_neuron_list=sizes, **options).fit(X)
+
+    fit()
+    return clocked(fit, 5)
+
+
+def _grid(estimator, latent, rate):
+    from sklearn.model_selection import GridSearchCV
+
+    grid = {latent: [4, 8], rate: [1e-3, 1e-2]}
+    X = uniform(2359, 140)
+    search = GridSearchCV(estimator, grid, cv=3, scoring="neg_mean_squared_error")
+    return clocked(lambda: search.fit(X, X))
+
+
+@measures("grid_search", "skae")
+def _():
+    from skae import DenoisingRegressor
+
+    estimator = DenoisingRegressor(
+        hidden_layer_sizes=LAYERS[:2], epochs=20, batch_size=512, loss="mae", random_state=0
+    )
+    return _grid(estimator, "latent_dim", "optimizer__learning_rate")
+
+
+@measures("grid_search", "scikeras")
+def _():
+    from scikeras.wrappers import KerasRegressor
+
+    def build(latent_dim=8, rate=1e-3):
+        return keras_dense((*LAYERS[:2], latent_dim, *LAYERS[3:]), rate=rate)
+
+    estimator = KerasRegressor(build, latent_dim=8, rate=1e-3, epochs=20, batch_size=512, verbose=0)
+    return _grid(estimator, "latent_dim", "rate")
+
+
+def _second_epoch(estimator, X):
+    estimator.fit(X)
+    return clocked(lambda: estimator.fit(X), 2)
+
+
+def _keras_epoch(model, X):
+    options = {"epochs": 1, "batch_size": 32, "verbose": 0}
+    model.fit(X, X, **options)
+    return clocked(lambda: model.fit(X, X, **options), 2)
+
+
+@measures("epoch_140", "skae")
+def _():
+    return _second_epoch(detector(epochs=1, batch_size=32), uniform(60_000, 140))
+
+
+@measures("epoch_140", "keras")
+def _():
+    return _keras_epoch(keras_dense(), uniform(60_000, 140))
+
+
+@measures("epoch_784", "skae")
+def _():
+    from skae import AutoencoderTransformer
+
+    X = uniform(60_000, 784)
+    estimator = AutoencoderTransformer(
+        hidden_layer_sizes=(), latent_dim=64, epochs=1, batch_size=32, random_state=0
+    )
+    return _second_epoch(estimator, X)
+
+
+@measures("epoch_784", "keras")
+def _():
+    return _keras_epoch(keras_dense((64,), 784, loss="mse"), uniform(60_000, 784))
+
+
+@measures("epoch_784", "scikit-learn")
+def _():
+    import warnings
+
+    from sklearn.neural_network import MLPRegressor
+
+    X = uniform(60_000, 784)
+    estimator = MLPRegressor(hidden_layer_sizes=(64,), max_iter=1, batch_size=32, random_state=0)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        return clocked(lambda: estimator.fit(X, X))
+
+
+@measures("epoch_784", "numpy")
+def _():
+    """The products of two layers' training, and Adam's steps."""
+    X = uniform(60_000, 784)
+    A, B = uniform(784, 64), uniform(64, 784)
+    moments = [[np.zeros_like(w), np.zeros_like(w)] for w in (A, B)]
+
+    def adam(weights, gradient, moments):
+        moments[0] += (gradient - moments[0]) * np.float32(0.1)
+        moments[1] += (gradient * gradient - moments[1]) * np.float32(0.001)
+        weights -= np.float32(1e-6) * moments[0] / (np.sqrt(moments[1]) + np.float32(1e-7))
+
+    def epoch():
+        for start in range(0, len(X), 32):
+            x = X[start : start + 32]
+            z = x @ A
+            d = z @ B - x
+            gradients = (x.T @ (d @ B.T), z.T @ d)
+            adam(A, gradients[0], moments[0])
+            adam(B, gradients[1], moments[1])
+
+    return clocked(epoch)
+
+
+CONV_ROWS = 6_000
+
+
+@measures("epoch_conv", "skae")
+def _():
+    from skae import DenoisingRegressor
+
+    X = uniform(CONV_ROWS, 28, 28, 1)
+    estimator = DenoisingRegressor(
+        model="conv",
+        hidden_layer_sizes=(16, 8),
+        latent_dim=None,
+        noise=None,
+        epochs=1,
+        batch_size=32,
+        random_state=0,
+    )
+    estimator.fit(X, X)
+    return clocked(lambda: estimator.fit(X, X), 2)
+
+
+@measures("epoch_conv", "keras")
+def _():
+    import keras
+
+    Down, Up = keras.layers.Conv2D, keras.layers.Conv2DTranspose
+    options = {"strides": 2, "padding": "same", "activation": "relu"}
+    model = keras.Sequential(
+        [
+            keras.Input((28, 28, 1)),
+            Down(16, 3, **options),
+            Down(8, 3, **options),
+            Up(8, 3, **options),
+            Up(16, 3, **options),
+            Down(1, 3, padding="same"),
+        ]
+    )
+    model.compile("adam", "mse")
+    return _keras_epoch(model, uniform(CONV_ROWS, 28, 28, 1))
