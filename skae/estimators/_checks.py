@@ -26,8 +26,8 @@ class RowChecks:
             self._sample_shape = came
             self._input_shape = check_input_shape(self.input_shape or came, X.shape[1])
             self._output_shape = self._input_shape
-        if targets is not None and targets.shape[1:] != self._sample_shape:
-            self._output_shape = self._new_output_shape(targets, reset=reset)
+        if targets is not None:
+            self._output_shape = self._target_output_shape(targets, reset=reset)
         weights = None if sample_weight is None else check_weights(sample_weight, X)
         return Rows(X, targets, weights)
 
@@ -50,8 +50,10 @@ class RowChecks:
             self._output_shape = tuple(rows.targets.shape[1:]) or (1,)
         return rows
 
-    def _new_output_shape(self: Any, targets: FloatArray, *, reset: bool) -> Shape:
-        shape = tuple(targets.shape[1:]) or (1,)
+    def _target_output_shape(self: Any, targets: FloatArray, *, reset: bool) -> Shape:
+        came = tuple(targets.shape[1:])
+        # Clean rows that look like the noisy ones are reshaped as those are.
+        shape = self._input_shape if came == self._sample_shape else came or (1,)
         if not reset and shape != self._output_shape:
             raise ValueError(
                 f"y has rows of shape {shape}, but {type(self).__name__} was fitted on rows of "
@@ -68,6 +70,8 @@ class RowChecks:
             return StreamedRows(X_val)  # type: ignore[return-value]
         X_val, _ = check_rows(self, X_val, reset=False, shape=self._sample_shape)
         targets = self._check_targets(y_val, len(X_val))
+        if targets is not None:
+            self._target_output_shape(targets, reset=False)
         return Rows(X_val, targets)
 
     def _check_inputs(self: Any, X: Any) -> tuple[FloatArray, Shape]:

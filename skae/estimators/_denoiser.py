@@ -210,6 +210,8 @@ class DenoisingRegressor(RegressorMixin, BaseAutoencoder):
         self : DenoisingRegressor
             The fitted estimator.
         """
+        if X_val is None and y_val is not None:
+            raise ValueError("Got y_val without X_val; pass the noisy rows to validate with too.")
         self._fit(X, y, sample_weight=sample_weight, X_val=X_val, y_val=y_val)
         return self
 
@@ -311,6 +313,15 @@ class DenoisingRegressor(RegressorMixin, BaseAutoencoder):
                 "clean rows as y, or set noise='gaussian'."
             )
         self._target_shape = target_shape
+        return rows
+
+    def _check_validation_rows(self, X_val: Any, y_val: Any) -> Rows:
+        rows = super()._check_validation_rows(X_val, y_val)
+        if isinstance(rows, Rows) and (rows.targets is None) != (self._target_shape is None):
+            raise ValueError(
+                "Validation is done as training is: pass y_val beside X_val where fit gets y, and "
+                f"leave it out where not; got y_val {'missing' if y_val is None else 'without y'}."
+            )
         return rows
 
     def _training_noise(self, rows: Rows) -> Any:

@@ -95,13 +95,16 @@ class RebuildableModel:
         """Build the recipe's network."""
         recipe = self._recipe
         model = recipe["model"]
+        noise = recipe["noise"]
+        if noise is not None:
+            noise = make_noise(noise, recipe["seed"], recipe["noise_options"])
         spec = NetworkSpec(
             input_shape=recipe["input_shape"],
             output_shape=recipe["output_shape"],
             parameters={**recipe["parameters"], **self._scikeras_arguments(model)},
             options=recipe["options"],
             seed=recipe["seed"],
-            noise=make_noise(recipe["noise"], recipe["seed"], recipe["noise_options"]),
+            noise=noise,
         )
         return networks.build(model, spec)
 
