@@ -84,7 +84,6 @@ def test_global_state_is_untouched(kind, table):
 _IMPORT = """
 import random
 import numpy as np
-import tensorflow  # which draws from random itself
 before = random.getstate(), str(np.random.get_state())
 import skae
 skae.AutoencoderTransformer, skae.ReconstructionOutlierDetector
