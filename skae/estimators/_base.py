@@ -185,7 +185,7 @@ class BaseAutoencoder(CallbackSupportMixin, RowChecks, RebuildableModel, KerasWr
                 )
             )
         if getattr(self, "_skl_callbacks", None):
-            self.callbacks_.append(EpochBridge(self, context, rows.inputs, dict))
+            self.callbacks_.append(EpochBridge(self, context, rows.inputs, rows.targets, dict))
         trainer = engine.select_trainer(self.engine, self.model_, self.callbacks_, plan)
         new = trainer.train(
             self.model_,

@@ -123,7 +123,10 @@ class KerasWrapper(BaseWrapper):
         if optimizer is self.optimizer:
             arguments["optimizer"] = type(optimizer).from_config(optimizer.get_config())
         if self.metrics is not None:
-            arguments["metrics"] = _fresh_metrics(arguments["metrics"])
+            # SciKeras makes objects of names, and Keras then reports "mae" under another name.
+            given = [self.metrics] if isinstance(self.metrics, str) else self.metrics
+            named = isinstance(given, (list, tuple, dict)) and not self._routed("metrics")
+            arguments["metrics"] = _fresh_metrics(given if named else arguments["metrics"])
         return arguments
 
     def _compile(self) -> None:
