@@ -24,13 +24,13 @@ from skae.inspection import LatentGridDisplay, LatentSpaceDisplay, Reconstructio
 try:
     parts = [fetch_mnist(subset=part, download_if_missing=False) for part in ("train", "test")]
     train, test = (part.images.astype("float32") / 255 for part in parts)
-    test_kind, epochs, source = parts[1].target, 2, "MNIST"
+    test_kind, epochs, limit, source = parts[1].target, 2, 5, "MNIST"
 except OSError:
     digits = load_digits()
     train, test, _, test_kind = train_test_split(
         digits.images.astype("float32") / 16, digits.target, test_size=0.4, random_state=0
     )
-    epochs, source = 150, "digits"
+    epochs, limit, source = 100, 3, "digits"
 print(f"{source}: {len(train)} images to learn from, {len(test)} to judge")
 
 # %%
@@ -61,5 +61,5 @@ ReconstructionDisplay.from_estimator(coder, test)
 figure, axes = plt.subplots(1, 2, figsize=(13, 6), layout="constrained")
 few = slice(0, 3000)
 LatentSpaceDisplay.from_estimator(coder, test[few], test_kind[few], ax=axes[0])
-LatentGridDisplay.from_estimator(coder, n_steps=10, limits=(-5, 5), ax=axes[1])
+LatentGridDisplay.from_estimator(coder, n_steps=10, limits=(-limit, limit), ax=axes[1])
 plt.show()

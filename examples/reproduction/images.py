@@ -40,52 +40,52 @@ def dense(seeds=(0, 1, 2), epochs=10, engine="auto", keras_too=True):
         yield Row("dense", name, "0.0088-0.0090", median_of(errors), keras_error, str(watch))
 
 
-def denoiser(seed=0, epochs=10, engine="auto", keras_too=True):
+def denoiser(seeds=(0, 1, 2), epochs=10, engine="auto", keras_too=True):
     """Yield the figures of the convolutional denoiser on Fashion-MNIST."""
     train, _, test = data.fashion_mnist()
     noisy, noisy_test = data.with_noise(train, 0), data.with_noise(test, 1)
-    yield Row(
-        "denoiser", "mse of the noisy images", "0.0255", _four(mean_squared(test, noisy_test))
-    )
-    options = {
-        "latent_dim": None,
-        "hidden_layer_sizes": (16, 8),
-        "output_activation": "sigmoid",
-        "epochs": epochs,
-        "engine": engine,
-        "random_state": seed,
-    }
-    watch = Watch()
-    model = DenoisingRegressor("conv", **options)
-    with watch.measure("skae"):
-        model.fit(noisy, train)
-    counts = model.encoder_.count_params(), model.decoder_.count_params()
-    yield Row(
-        "denoiser", "parameters, encoder and decoder", "1320 and 1897", "{} and {}".format(*counts)
-    )
-    keras_error = ""
+    unchanged = mean_squared(test, noisy_test)
+    yield Row("denoiser", "mse of the noisy images", "0.0255", _four(unchanged))
+
+    def make(seed, **noise):
+        return DenoisingRegressor(
+            "conv",
+            latent_dim=None,
+            hidden_layer_sizes=(16, 8),
+            output_activation="sigmoid",
+            epochs=epochs,
+            engine=engine,
+            random_state=seed,
+            **noise,
+        )
+
+    watch, errors, keras_error = Watch(), [], ""
+    for seed in seeds:
+        with watch.measure("skae"):
+            model = make(seed).fit(noisy, train)
+        errors.append(mean_squared(test, model.predict(noisy_test)))
+    counts = f"{model.encoder_.count_params()} and {model.decoder_.count_params()}"
+    yield Row("denoiser", "parameters, encoder and decoder", "1320 and 1897", counts)
     if keras_too:
         with watch.measure("Keras"):
             network, _ = fitted(
                 plain_keras.denoiser,
                 noisy[..., None],
                 train[..., None],
-                seed=seed,
+                seed=0,
                 epochs=epochs,
                 optimizer="adam",
                 loss="mse",
             )
         keras_error = _four(mean_squared(test, network.predict(noisy_test, verbose=0)))
-    error = mean_squared(test, model.predict(noisy_test))
-    yield Row(
-        "denoiser", "test mse, pairs given", "0.0070-0.0080", _four(error), keras_error, str(watch)
-    )
+    figure = "test mse, pairs given"
+    yield Row("denoiser", figure, "0.0070-0.0080", median_of(errors), keras_error, str(watch))
     watch = Watch()
-    model = DenoisingRegressor("conv", noise__stddev=0.2, noise__clip=(0.0, 1.0), **options)
     with watch.measure("skae"):
-        model.fit(train)
+        model = make(seeds[0], noise__stddev=0.2, noise__clip=(0.0, 1.0)).fit(train)
     error = mean_squared(test, model.predict(noisy_test))
-    yield Row("denoiser", "test mse, fit(X), fresh noise", "", _four(error), "", str(watch))
+    figure = f"test mse, fresh noise, seed {seeds[0]}"
+    yield Row("denoiser", figure, _four(errors[0]), _four(error), "", str(watch))
 
 
 def stacked(seed=0, epochs=20, engine="auto", keras_too=True):
