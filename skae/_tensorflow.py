@@ -33,6 +33,8 @@ def _stderr_aside() -> Iterator[None]:
             os.write(kept, caught.read())
             raise
         finally:
+            # Not left to worker processes, which would take it for the user's own setting.
+            del os.environ["TF_CPP_MIN_LOG_LEVEL"]
             os.dup2(kept, 2)
             os.close(kept)
 

@@ -66,7 +66,11 @@ def check_rows(
                 "of 1 is required."
             )
         X = X.reshape(len(X), -1)
+    mapped = isinstance(X, np.memmap)
     X = validate_data(estimator, X, reset=reset, dtype=FLOAT_DTYPES)
+    if mapped and X.base is not None:
+        # The engine goes through a file in chunks; scikit-learn returns a plain view of it.
+        X = X.view(np.memmap)
     check_float32_range(X, "X")
     return X, came or (X.shape[1],)
 

@@ -67,7 +67,7 @@ class AnswersMixin:
 def error_frame(detector: Any, X: Any, values: FloatArray, groups: Groups) -> pd.DataFrame:
     """Return the error of every value of checked rows, summed by group."""
     shaped = values.reshape(-1, *detector._input_shape)
-    errors = engine.run_errors(detector.model_, shaped, detector._error_function(), per="value")
+    errors = engine.run_errors(detector.model_, shaped, detector._error, per="value")
     frame = pd.DataFrame(
         np.asarray(errors, np.float64).reshape(len(values), -1),
         index=_row_labels(X, len(values)),
@@ -124,11 +124,16 @@ def _top_lines(
 
 
 def _summed(frame: pd.DataFrame, groups: Mapping[str, Any]) -> pd.DataFrame:
+    if not isinstance(groups, Mapping):
+        raise TypeError(
+            f"groups must map a name to its columns, such as {{'drive': ['drive_gas', "
+            f"'drive_diesel']}}; got {type(groups).__name__}."
+        )
     owner = {name: name for name in frame.columns}
     grouped: set[Any] = set()
     for group, columns in groups.items():
         for column in _listed(columns):
-            name = frame.columns[int(column)] if isinstance(column, Integral) else column
+            name = _column_name(frame, column)
             if name not in owner:
                 raise ValueError(
                     f"groups[{group!r}] names the column {column!r}, which the detector was not "
@@ -138,9 +143,19 @@ def _summed(frame: pd.DataFrame, groups: Mapping[str, Any]) -> pd.DataFrame:
                 raise ValueError(f"The column {name!r} is in more than one of the groups.")
             grouped.add(name)
             owner[name] = group
+    for name in groups.keys() & set(frame.columns) - grouped:
+        raise ValueError(
+            f"groups has a group named {name!r}, which is also a column outside of the groups; "
+            "give the group another name."
+        )
     order = dict.fromkeys(owner.values())
     summed = frame.T.groupby(pd.Series(owner)).sum().T
     return summed[list(order)]
+
+
+def _column_name(frame: pd.DataFrame, column: Any) -> Any:
+    by_position = isinstance(column, Integral) and 0 <= int(column) < frame.shape[1]
+    return frame.columns[int(column)] if by_position else column
 
 
 def _listed(columns: Any) -> Sequence[Any]:

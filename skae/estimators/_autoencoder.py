@@ -13,7 +13,7 @@ from sklearn.utils.validation import check_is_fitted
 from skae import engine
 from skae._contracts import FloatArray
 from skae._sklearn import fit_context, with_callbacks
-from skae._validation import FLOAT_DTYPES
+from skae._validation import FLOAT_DTYPES, check_float32_range
 from skae.estimators._base import BaseAutoencoder
 from skae.estimators._reconstruction import ReconstructionMixin
 from skae.estimators._rows import Rows
@@ -54,6 +54,7 @@ class CodeMixin(ClassNamePrefixFeaturesOutMixin, ReconstructionMixin, Transforme
         """
         check_is_fitted(self)
         Z = check_array(Z, dtype=FLOAT_DTYPES, allow_nd=True, input_name="Z")
+        check_float32_range(Z, "Z")
         if Z[0].size != self._n_features_out:
             raise ValueError(
                 f"Z has {Z[0].size} values in each row, but {type(self).__name__} was fitted with "

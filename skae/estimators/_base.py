@@ -22,11 +22,13 @@ from skae.errors import resolve_error
 from skae.estimators._callbacks import EpochBridge
 from skae.estimators._checks import RowChecks
 from skae.estimators._rows import Rows
-from skae.estimators._scikeras import KerasWrapper
+from skae.estimators._scikeras import KerasWrapper, same
 from skae.estimators._state import RebuildableModel, unchanged_on_failure
 from skae.exceptions import LatentSizeWarning
 
 _EARLY_STOPPING_SPLIT = 0.1
+# _warn_of_latent_size, _build, _fit, fit and the two wrappers that scikit-learn puts around it.
+_STEPS_TO_THE_CALLER = 7
 
 
 class BaseAutoencoder(CallbackSupportMixin, RowChecks, RebuildableModel, KerasWrapper, ABC):
@@ -95,11 +97,14 @@ class BaseAutoencoder(CallbackSupportMixin, RowChecks, RebuildableModel, KerasWr
             if not (resumes and partial):
                 self._seed = int(check_random_state(self.random_state).randint(2**31 - 1))
             rows, validation = self._held_out(rows.with_weight(), given, partial=partial)
+            self._check_plan(rows, validation, partial=partial)
             if resumes:
+                self._check_same_network()
                 self._resume_optimizer()
                 self._recompile_where_changed()
             else:
                 self._build(rows)
+            self._error = resolve_error(getattr(self, "error", "auto"), self.model_.loss)
             self._train(rows, validation, epochs, context, append=partial and resumes)
             self._finish_fit(rows, validation)
         context.call_on_fit_task_end(estimator=self, X=X, y=y, reconstruction_attributes=dict)
@@ -121,16 +126,10 @@ class BaseAutoencoder(CallbackSupportMixin, RowChecks, RebuildableModel, KerasWr
 
     def _build(self, rows: Rows) -> None:
         """Build and compile a new model from the parameters as they are now."""
-        params = self.get_params(deep=False)
-        names = set(self._network_parameters)
-        if callable(self.model):
-            names |= set(inspect.signature(self.model).parameters) & params.keys()
         self._recipe = {
-            "model": self.model,
-            "parameters": {name: params[name] for name in sorted(names)},
-            "options": self._routed("model"),
+            **self._network_choice(),
+            "scikeras": self._scikeras_arguments(),
             "noise": self._training_noise(rows),
-            "noise_options": self._routed("noise"),
             "input_shape": self._input_shape,
             "output_shape": self._output_shape,
             "seed": self._seed,
@@ -146,7 +145,44 @@ class BaseAutoencoder(CallbackSupportMixin, RowChecks, RebuildableModel, KerasWr
                     f"{view[:-1]!r}; give it one, itself a Keras model or layer."
                 )
         self._compile()
-        self._loss_error = resolve_error("auto", self.model_.loss).name
+
+    def _network_choice(self) -> dict[str, Any]:
+        """Return the parameters that describe a network, as they are now."""
+        params = self.get_params(deep=False)
+        names = set(self._network_parameters)
+        if callable(self.model):
+            names |= set(inspect.signature(self.model).parameters) & params.keys()
+        return {
+            "model": self.model,
+            "parameters": {name: params[name] for name in sorted(names)},
+            "options": self._routed("model"),
+            "noise_options": self._routed("noise"),
+        }
+
+    def _check_same_network(self) -> None:
+        """Refuse to train on under parameters that describe another network."""
+        now = self._network_choice()
+        for kind, prefix in (
+            ("parameters", ""),
+            ("options", "model__"),
+            ("noise_options", "noise__"),
+        ):
+            before = self._recipe[kind]
+            for name in sorted({*before, *now[kind]}):
+                if not same(before.get(name), now[kind].get(name)):
+                    raise ValueError(
+                        f"{prefix}{name} was {before.get(name)!r} when the network was built and "
+                        f"is {now[kind].get(name)!r} now, and a network that is trained on keeps "
+                        "its layers; set it back, or fit anew with warm_start=False."
+                    )
+        if self._recipe["model"] != now["model"]:
+            raise ValueError(
+                "model was changed after the network was built, and training goes on with that "
+                "network; set it back, or fit anew with warm_start=False."
+            )
+
+    def _check_plan(self, rows: Rows, validation: Rows | None, *, partial: bool) -> None:
+        """Refuse what an estimator could do only after training, before it starts."""
 
     def _training_noise(self, rows: Rows) -> Any:
         """Return the noise that the network is to add to its input while it trains."""
@@ -158,9 +194,9 @@ class BaseAutoencoder(CallbackSupportMixin, RowChecks, RebuildableModel, KerasWr
             warnings.warn(
                 f"latent_dim={latent_dim} is not below the number of features "
                 f"({self.n_features_in_}), so the network can copy its input instead of learning "
-                "its structure; choose a smaller latent_dim.",
+                "its structure; choose a smaller latent_dim (the default is 8).",
                 LatentSizeWarning,
-                stacklevel=5,
+                stacklevel=_STEPS_TO_THE_CALLER,
             )
 
     def _train(
@@ -194,7 +230,9 @@ class BaseAutoencoder(CallbackSupportMixin, RowChecks, RebuildableModel, KerasWr
             plan,
             self.callbacks_,
         )
-        self.history_ = {name: [*history.get(name, ()), *new[name]] for name in new}
+        self.history_ = {
+            name: [*history.get(name, ()), *new.get(name, ())] for name in {**history, **new}
+        }
         self.n_iter_ = len(self.history_["loss"])
         self.engine_ = trainer.name
 

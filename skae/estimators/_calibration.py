@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 from typing import Any
 
 import numpy as np
@@ -33,36 +34,61 @@ def calibration_errors(
     """
     if detector.calibration == "training":
         return detector.training_errors_, rows.sample_weight
-    if detector.calibration == "held_out":
+    if detector.calibration == "held_out" and validation is not None:
+        return detector._errors_of(validation), validation.sample_weight
+    return _out_of_fold_errors(detector, rows), rows.sample_weight
+
+
+def check_rule(rule: Any) -> None:
+    """Refuse a rule that can't be called with errors and weights, before anything is trained."""
+    try:
+        inspect.signature(rule.threshold).bind(None, None)
+    except TypeError as error:
+        raise TypeError(
+            f"threshold={rule!r} must have a method threshold(errors, sample_weight=None); its "
+            f"signature is threshold{inspect.signature(rule.threshold)}."
+        ) from error
+
+
+def check_calibration(calibration: str | int, rows: Any, validation: Any, *, partial: bool) -> None:
+    """Refuse a calibration that these rows can't give, before anything is trained."""
+    if calibration == "training":
+        return
+    if calibration == "held_out":
         if validation is None:
             raise ValueError(
                 "calibration='held_out' needs rows that were not trained on, and there are none; "
                 "set validation_split, or pass X_val to fit."
             )
-        return detector._errors_of(validation), validation.sample_weight
-    return _out_of_fold_errors(detector, rows), rows.sample_weight
+        return
+    if partial:
+        raise ValueError(
+            f"calibration={calibration} trains one network for every fold from the start, which "
+            "partial_fit can't; use calibration='training' or 'held_out', or recalibrate after it."
+        )
+    if not isinstance(rows, Rows):
+        raise ValueError(
+            f"calibration={calibration} draws folds, which batches as X can't give; use "
+            "calibration='held_out' with X_val, or calibration='training'."
+        )
+    if len(rows.inputs) < int(calibration):
+        raise ValueError(
+            f"calibration={calibration} needs at least as many rows as folds, got "
+            f"n_samples={len(rows.inputs)}; use fewer folds, or calibration='training'."
+        )
 
 
 def _out_of_fold_errors(detector: Any, rows: Rows) -> FloatArray:
     """Score every row by a network that was trained on the other folds."""
-    n_folds = detector.calibration
-    if not isinstance(rows, Rows):
-        raise ValueError(
-            f"calibration={n_folds} draws folds, which batches as X can't give; use "
-            "calibration='held_out' with X_val, or calibration='training'."
-        )
-    if len(rows.inputs) < n_folds:
-        raise ValueError(
-            f"calibration={n_folds} needs at least as many rows as folds, got "
-            f"n_samples={len(rows.inputs)}; use fewer folds, or calibration='training'."
-        )
     errors = np.empty(len(rows.inputs))
-    folds = KFold(n_folds, shuffle=True, random_state=detector._seed)
+    folds = KFold(detector.calibration, shuffle=True, random_state=detector._seed)
     for others, fold in folds.split(rows.inputs):
         twin = clone(detector).set_params(
             calibration="training",
             input_shape=detector._input_shape,
             random_state=detector._seed,
+            # A checkpoint or a log is the detector's own, not its folds'.
+            callbacks=None,
             verbose=0,
         )
         kept = rows.take(others)

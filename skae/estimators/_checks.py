@@ -38,6 +38,12 @@ class RowChecks:
                 "(inputs, targets, sample_weight)."
             )
         rows = StreamedRows(X)
+        if self.input_shape is not None and tuple(self.input_shape) != rows.sample_shape:
+            raise ValueError(
+                f"X gives samples of shape {rows.sample_shape}, but input_shape={self.input_shape}"
+                "; batches go to the network as they are, so reshape them, or leave input_shape "
+                "out."
+            )
         if not reset and rows.sample_shape != self._sample_shape:
             raise ValueError(
                 f"X gives samples of shape {rows.sample_shape}, but {type(self).__name__} was "

@@ -14,7 +14,7 @@ from skae._contracts import FloatArray, ThresholdRule
 from skae._sklearn import HasMethods, Interval, StrOptions, fit_context, with_callbacks
 from skae.estimators._answers import AnswersMixin
 from skae.estimators._base import BaseAutoencoder
-from skae.estimators._calibration import calibration_errors
+from skae.estimators._calibration import calibration_errors, check_calibration, check_rule
 from skae.estimators._reconstruction import ReconstructionMixin
 from skae.estimators._rows import Rows
 from skae.estimators._scikeras import KerasWrapper
@@ -160,7 +160,7 @@ class ReconstructionOutlierDetector(
         **BaseAutoencoder._parameter_constraints,
         "error": [StrOptions({"auto", "absolute", "squared"}), callable],
         "threshold": [str, Real, HasMethods(["threshold"])],
-        "n_std": [Interval(Real, None, None, closed="neither")],
+        "n_std": [Interval(Real, 0, None, closed="left")],
         "contamination": [StrOptions({"auto"}), Interval(Real, 0, 0.5, closed="right")],
         "calibration": [
             StrOptions({"training", "held_out"}),
@@ -340,8 +340,8 @@ class ReconstructionOutlierDetector(
         beta : float, default=1.0
             With `y`: the cut has the best F-beta score of the outliers.
         max_fpr : float or None, default=None
-            With `y`: the cut with the largest recall among those that flag at most this share of
-            the normal rows; overrides `beta`.
+            The cut with the largest recall among those that flag at most this share of the normal
+            rows; overrides `beta`. Without `y` all rows are taken for normal.
 
         Returns
         -------
@@ -349,6 +349,13 @@ class ReconstructionOutlierDetector(
             The estimator with a new ``threshold_`` and ``offset_``.
         """
         errors = self.reconstruction_error(X)
+        if y is None and max_fpr is not None:
+            y = np.ones(len(errors))
+        if y is None and beta != 1.0:
+            raise ValueError(
+                f"beta={beta} weighs recall of outliers against precision, and without y nobody "
+                "knows the outliers; pass y, or max_fpr for normal rows alone."
+            )
         if y is None:
             cut = self._threshold_rule().threshold(errors)
         else:
@@ -381,6 +388,16 @@ class ReconstructionOutlierDetector(
 
     def _errors_of(self, rows: Rows) -> FloatArray:
         return np.concatenate([self._row_errors(batch) for batch in rows.batches()])
+
+    def _check_plan(self, rows: Rows, validation: Rows | None, *, partial: bool) -> None:
+        check_rule(self._threshold_rule())
+        check_calibration(self.calibration, rows, validation, partial=partial)
+
+    def _held_out(
+        self, rows: Rows, given: Rows | None, *, partial: bool
+    ) -> tuple[Rows, Rows | None]:
+        keeps = partial and self.calibration == "held_out"
+        return super()._held_out(rows, given, partial=partial and not keeps)
 
     def _finish_fit(self, rows: Rows, validation: Rows | None) -> None:
         rule = self._threshold_rule()

@@ -8,9 +8,8 @@ import numpy as np
 from sklearn.metrics import r2_score
 
 from skae import engine
-from skae._contracts import ErrorFunction, FloatArray
+from skae._contracts import FloatArray
 from skae._validation import check_weights
-from skae.errors import resolve_error
 
 
 class ReconstructionMixin:
@@ -76,13 +75,9 @@ class ReconstructionMixin:
         return engine.run_errors(
             self.model_,
             X.reshape(-1, *self._input_shape),
-            self._error_function(),
+            self._error,
             per="row",
         )
-
-    def _error_function(self: Any) -> ErrorFunction:
-        error = getattr(self, "error", "auto")
-        return resolve_error(error if error != "auto" else self._loss_error, None)
 
 
 def r2_of_values(truth: FloatArray, prediction: FloatArray, sample_weight: Any = None) -> float:

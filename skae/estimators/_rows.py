@@ -67,5 +67,10 @@ class Rows:
         return Batchable(
             self.inputs.reshape(-1, *input_shape),
             None if targets is None else targets.reshape(-1, *output_shape),
-            None if weights is None else (weights / weights.mean()).astype(np.float32),
+            None if weights is None else _scaled(weights).astype(np.float32),
         )
+
+
+def _scaled(weights: FloatArray) -> FloatArray:
+    weights = weights / weights.max()  # the sum of huge weights overflows
+    return weights / weights.mean()

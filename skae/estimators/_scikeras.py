@@ -19,6 +19,7 @@ from __future__ import annotations
 import copy
 import inspect
 from collections.abc import Iterable
+from numbers import Number
 from typing import Any
 
 import skae._tensorflow  # noqa: F401  isort: skip
@@ -85,6 +86,10 @@ class KerasWrapper(BaseWrapper):
             setattr(self, name, prefixed[name])
         return self
 
+    def _get_param_names(self) -> list[str]:
+        # SciKeras returns a generator, which scikit-learn's own message then prints.
+        return sorted(BaseWrapper._get_param_names(self))
+
     def _is_routed(self, name: str) -> bool:
         prefix, separator, _ = name.partition("__")
         owner = getattr(self, prefix, None)
@@ -106,7 +111,8 @@ class KerasWrapper(BaseWrapper):
             prefix = name.partition("__")[0]
             if not self._is_routed(name):
                 raise InvalidParameterError(
-                    f"{type(self).__name__} has no parameter {name!r}.{nearest(name, known)} "
+                    f"{type(self).__name__} has no parameter {name!r}."
+                    f"{nearest(name, [*known, 'optimizer__learning_rate'])} "
                     "Routed parameters start with one of "
                     f"{', '.join(sorted(p + '__' for p in self._routing_prefixes))}."
                 )
@@ -121,7 +127,7 @@ class KerasWrapper(BaseWrapper):
         arguments = self._get_compile_kwargs()
         optimizer = arguments["optimizer"]
         if optimizer is self.optimizer:
-            arguments["optimizer"] = type(optimizer).from_config(optimizer.get_config())
+            arguments["optimizer"] = _fresh_optimizer(optimizer)
         if self.metrics is not None:
             # SciKeras makes objects of names, and Keras then reports "mae" under another name.
             given = [self.metrics] if isinstance(self.metrics, str) else self.metrics
@@ -132,22 +138,36 @@ class KerasWrapper(BaseWrapper):
     def _compile(self) -> None:
         """Compile ``model_``, unless the function that built it has done so, as SciKeras does."""
         if self.model_.compiled:
+            self._refuse_overruled()
             self._ensure_compiled_model()
         else:
             self.model_.compile(**self._compile_arguments(), jit_compile=self.jit_compile)
         self._compiled_with = self._compile_parameters()
 
+    def _refuse_overruled(self) -> None:
+        """Refuse what the model's own ``compile`` would silently overrule."""
+        if "compile_kwargs" in inspect.signature(self.model).parameters:
+            return  # it was compiled with them
+        defaults = inspect.signature(type(self)).parameters
+        for name, value in self._compile_parameters().items():
+            if name not in defaults or not same(value, defaults[name].default):
+                raise ValueError(
+                    f"{name}={value!r} would have no effect, because the model that "
+                    f"model={self.model!r} returned is compiled already; leave {name} out, or "
+                    "return the model without calling compile."
+                )
+
     def _recompile_where_changed(self) -> None:
         """Give a model that is trained on what was set since: a smaller learning rate, say."""
         parameters = self._compile_parameters()
-        if self._compiled_with != parameters:
+        if not same(self._compiled_with, parameters):
             self.model_.compile(**self._compile_arguments(), jit_compile=self.jit_compile)
             self._compiled_with = parameters
 
-    def _compile_parameters(self) -> list[tuple[str, str]]:
+    def _compile_parameters(self) -> dict[str, Any]:
         prefixes = ("compile__", "optimizer", "loss", "metrics", "jit_compile")
         params = self.get_params(deep=False)
-        return sorted((k, _described(v)) for k, v in params.items() if k.startswith(prefixes))
+        return {name: params[name] for name in sorted(params) if name.startswith(prefixes)}
 
     def _fit_callbacks_copied(self) -> list[keras.callbacks.Callback]:
         """Return the user's callbacks, built by SciKeras's routing where they are classes.
@@ -166,11 +186,15 @@ class KerasWrapper(BaseWrapper):
                 self.__dict__.pop(name, None)
 
 
-def _described(value: Any) -> str:
-    """Describe a parameter without its address, which changes with every pickle."""
-    if hasattr(value, "get_config") and not inspect.isclass(value):
-        return f"{type(value).__name__}({value.get_config()})"
-    return getattr(value, "__qualname__", repr(value))
+def same(before: Any, now: Any) -> bool:
+    """Whether parameters are what they were; objects, whose contents can't be told, by identity."""
+    if isinstance(before, dict) and isinstance(now, dict):
+        return before.keys() == now.keys() and all(same(before[k], now[k]) for k in before)
+    if isinstance(before, (list, tuple)) and type(before) is type(now):
+        return len(before) == len(now) and all(map(same, before, now))
+    if isinstance(before, (str, Number)) and isinstance(now, (str, Number)):
+        return bool(before == now)
+    return before is now
 
 
 def _flat(callbacks: Iterable[Any]) -> Iterable[keras.callbacks.Callback]:
@@ -189,3 +213,12 @@ def _fresh_metrics(metrics: Any) -> Any:
     if isinstance(metrics, keras.metrics.Metric):
         return type(metrics).from_config(metrics.get_config())
     return metrics
+
+
+def _fresh_optimizer(optimizer: keras.optimizers.Optimizer) -> keras.optimizers.Optimizer:
+    """Return an optimizer of the same settings, those that its configuration leaves out too."""
+    fresh = type(optimizer).from_config(optimizer.get_config())
+    for name, value in vars(optimizer).items():
+        if isinstance(value, (str, bool, int, float)) or name.startswith("_exclude_from"):
+            setattr(fresh, name, copy.copy(value))
+    return fresh

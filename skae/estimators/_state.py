@@ -76,12 +76,16 @@ def unchanged_on_failure(estimator: Any, *, resumes: bool) -> Iterator[None]:
     """
     before = dict(vars(estimator))
     state = ModelState.of(estimator.model_) if resumes else None
+    compiled = dict(vars(estimator.model_)) if resumes else {}
     try:
         yield
     except BaseException:  # Ctrl-C is a failure like any other
         vars(estimator).clear()
         vars(estimator).update(before)
         if state is not None:
+            # A fit with another optimizer has compiled the model anew. Set past Keras's tracking
+            # of attributes, which knows all of these already.
+            vars(estimator.model_).update(compiled)
             state.put_into(estimator.model_)
         raise
 
@@ -101,22 +105,27 @@ class RebuildableModel:
         spec = NetworkSpec(
             input_shape=recipe["input_shape"],
             output_shape=recipe["output_shape"],
-            parameters={**recipe["parameters"], **self._scikeras_arguments(model)},
+            parameters={**recipe["parameters"], **self._for_signature(model)},
             options=recipe["options"],
             seed=recipe["seed"],
             noise=noise,
         )
         return networks.build(model, spec)
 
-    def _scikeras_arguments(self: Any, model: Any) -> dict[str, Any]:
-        """Return what SciKeras hands to a function that names it."""
-        named = inspect.signature(model).parameters if callable(model) else {}
-        available = {
-            "meta": self._get_metadata,
-            "params": lambda: self.get_params(deep=False),
-            "compile_kwargs": self._compile_arguments,
-        }
-        return {name: make() for name, make in available.items() if name in named}
+    def _scikeras_arguments(self: Any) -> dict[str, Any]:
+        """Return what SciKeras hands to a function that names it, as it is when the fit builds."""
+        named = inspect.signature(self.model).parameters if callable(self.model) else {}
+        params = {k: v for k, v in self.get_params(deep=False).items() if k != "model"}
+        available = {"meta": self._get_metadata(), "params": params}
+        return {name: available[name] for name in available if name in named}
+
+    def _for_signature(self: Any, model: Any) -> dict[str, Any]:
+        arguments = dict(self._recipe["scikeras"])
+        if "params" in arguments:
+            arguments["params"] = {**arguments["params"], "model": model}
+        if callable(model) and "compile_kwargs" in inspect.signature(model).parameters:
+            arguments["compile_kwargs"] = self._compile_arguments()
+        return arguments
 
     def _set_network(self: Any, network: Network) -> None:
         self.model_ = network.model
@@ -194,7 +203,7 @@ def _importable(target: Any) -> bool:
     found: Any = sys.modules.get(target.__module__)
     for part in target.__qualname__.split("."):
         found = getattr(found, part, None)
-    return found is target
+    return bool(found == target)  # a bound method is another object at every look
 
 
 def _pickled_by_value() -> bool:

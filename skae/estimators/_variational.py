@@ -34,8 +34,7 @@ class VariationalAutoencoder(CodeMixin, BaseAutoencoder):
         ``keras.Model`` subclass passed as the class itself. A callable receives the parameters
         that its signature names and its own ``model__*``.
     latent_dim : int or None, default=8
-        Size of the code. None, with ``model="conv"``: no dense bottleneck, the last feature map
-        is the code.
+        Size of the code. None is for callables that need none.
     hidden_layer_sizes : int or array-like of int, default=(64,)
         Sizes of the encoder's hidden layers; the decoder mirrors them.
     activation : str or callable, default="relu"
@@ -335,6 +334,8 @@ class VariationalAutoencoder(CodeMixin, BaseAutoencoder):
             cross-entropy; for a mean squared error, up to a constant, that of a normal decoder
             of variance 1/2.
         """
+        if not isinstance(n_draws, Integral) or n_draws < 1:
+            raise ValueError(f"n_draws must be a positive integer, got {n_draws!r}.")
         mu, log_var = self.posterior(X)
         rows, _ = self._check_inputs(X)
         rng = check_random_state(random_state)

@@ -120,7 +120,8 @@ def _reseed(config: Any, seeds: Iterator[int]) -> Any:
 
 
 def _seeds(seed: int) -> Iterator[int]:
-    sequence = np.random.SeedSequence(seed)
+    # Another branch than the network's, whose layers draw theirs from SeedSequence(seed).
+    sequence = np.random.SeedSequence([seed, 1])
     while True:
         # 31 bits, because Keras's stateless draws hold a seed in an int32.
         yield int(sequence.spawn(1)[0].generate_state(1)[0]) >> 1
