@@ -11,7 +11,7 @@ from sklearn.model_selection import GridSearchCV
 from sklearn.pipeline import Pipeline, make_pipeline
 from sklearn.preprocessing import MinMaxScaler, StandardScaler
 
-from skae import AutoencoderTransformer, DenoisingRegressor, ReconstructionOutlierDetector
+from skae import AutoencoderTransformer, ReconstructionOutlierDetector
 from skae.estimators._scikeras import keras
 from tests.estimators import tutorial_models
 from tests.estimators._cases import ESTIMATORS, output, small, weights
