@@ -84,8 +84,8 @@ def denoiser(seeds=(0, 1, 2), epochs=10, engine="auto", keras_too=True):
     with watch.measure("skae"):
         model = make(seeds[0], noise__stddev=0.2, noise__clip=(0.0, 1.0)).fit(train)
     error = mean_squared(test, model.predict(noisy_test))
-    figure = f"test mse, fresh noise, seed {seeds[0]}"
-    yield Row("denoiser", figure, _four(errors[0]), _four(error), "", str(watch))
+    figure = f"test mse, fresh noise, seed {seeds[0]} (pairs {errors[0]:.4f})"
+    yield Row("denoiser", figure, "", _four(error), "", str(watch))
 
 
 def stacked(seed=0, epochs=20, engine="auto", keras_too=True):
