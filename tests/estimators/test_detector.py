@@ -120,7 +120,7 @@ def test_contamination_cuts_as_isolation_forest_does(table):
         ({"contamination": 0.6}, "'contamination' parameter"),
         ({"contamination": "some"}, "'contamination' parameter"),
         ({"n_std": "two"}, "'n_std' parameter"),
-        ({"n_std": -1.0}, "n_std must be .*got -1.0"),
+        ({"n_std": -1.0}, "'n_std' parameter .*Got -1.0"),
         ({"threshold": -0.5}, "threshold must be .*got -0.5"),
         ({"threshold": "stdd"}, "got 'stdd'. Did you mean 'std'"),
         ({"error": "absolut"}, "'error' parameter"),
