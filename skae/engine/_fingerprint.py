@@ -14,18 +14,25 @@ import dis
 import functools
 import sys
 import types
-import warnings
-from collections.abc import Hashable, Iterator, Mapping, Sequence
+from collections import namedtuple
+from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
 from typing import Any
 
 import keras
 import numpy as np
 
 # Their functions don't change their meaning within a process.
-_TRUSTED = {"builtins", "functools", "keras", "math", "numpy", "operator", "skae", "tensorflow"}
+_TRUSTED = {"abc", "builtins", "collections", "dataclasses", "enum", "functools", "keras", "math"}
+_TRUSTED |= {"numpy", "operator", "skae", "tensorflow", "typing"}
 _DROPPED = {"build_config", "compile_config", "name", "seed", "shared_object_id"}
-_WIRING = {"input_layers", "keras_history", "output_layers"}
 _MAX_CONSTANT_BYTES = 2**20
+_PLAIN = (type(None), bool, int, float, complex, str, bytes)
+# The fields of slots and of named tuples: C objects that never change.
+_FIELDS = (
+    types.GetSetDescriptorType,
+    types.MemberDescriptorType,
+    type(vars(namedtuple("_Pair", "first"))["first"]),
+)
 
 
 class UnshareableError(Exception):
@@ -37,26 +44,25 @@ def is_trusted(kind: Any) -> bool:
     return (getattr(kind, "__module__", None) or "").split(".")[0] in _TRUSTED
 
 
-def _normalized(config: Any, layers: Mapping[str, int], *, wiring: bool = False) -> Hashable:
+def _normalized(config: Any) -> Hashable:
     if isinstance(config, Mapping):
-        if isinstance(config.get("layers"), (list, tuple)):
-            # A graph: its wiring refers to its own layers and operations by their names.
-            layers = {str(layer.get("name")): i for i, layer in enumerate(config["layers"])}
         return tuple(
-            (str(key), _normalized(value, layers, wiring=wiring or key in _WIRING))
+            (str(key), _normalized(value))
             for key, value in config.items()
             if key not in _DROPPED and not str(key).endswith("initializer")
         )
     if isinstance(config, (list, tuple)):
-        return tuple(_normalized(value, layers, wiring=wiring) for value in config)
-    if wiring and isinstance(config, str):
-        return layers.get(config, config)
-    if config is None or isinstance(config, (bool, int, float, str, bytes)):
-        # 1, 1.0 and True are equal and hash alike, but trace differently.
-        return (type(config).__name__, config)
+        return tuple(_normalized(value) for value in config)
+    if type(config) in _PLAIN:
+        return _plain(config)
     if isinstance(config, (np.ndarray, np.generic)):
         return _array(np.asarray(config))
     raise UnshareableError(f"a configuration holds a {type(config).__name__}")
+
+
+def _plain(value: Any) -> Hashable:
+    # 1, 1.0 and True are equal and hash alike, so are 0.0 and -0.0, but they trace differently.
+    return (type(value).__name__, repr(value) if isinstance(value, (float, complex)) else value)
 
 
 def _array(value: np.ndarray) -> Hashable:
@@ -75,6 +81,9 @@ def _globals_read(code: types.CodeType) -> Iterator[str]:
     for instruction in dis.get_instructions(code):
         if instruction.opname in {"LOAD_GLOBAL", "LOAD_NAME"}:
             yield instruction.argval
+        imported = instruction.argval if instruction.opname == "IMPORT_NAME" else "builtins"
+        if imported.split(".")[0] not in _TRUSTED:
+            raise UnshareableError(f"code imports {imported!r} when it is called")
     for constant in code.co_consts:
         if isinstance(constant, types.CodeType):
             yield from _globals_read(constant)
@@ -87,7 +96,16 @@ def _settings(value: Any) -> Hashable:
     plain = (bool, int, float, str, dict, tuple)
     held = {name: part for name, part in vars(value).items() if isinstance(part, plain)}
     held.pop("_name", None)
-    return _normalized(held, {})
+    return _normalized(held)
+
+
+def _hides_state(kind: type) -> bool:
+    """Tell instances whose `vars` are not all: parts are in slots, or in a type written in C."""
+    heap_type = 1 << 9
+    in_c = any(base is not object and not base.__flags__ & heap_type for base in kind.__mro__)
+    own = [base for base in kind.__mro__ if not is_trusted(base)]
+    parts = (part for base in own for part in vars(base).values())
+    return in_c or any(isinstance(part, types.MemberDescriptorType) for part in parts)
 
 
 def _parts(value: Any) -> tuple[Any, ...] | None:
@@ -98,6 +116,8 @@ def _parts(value: Any) -> tuple[Any, ...] | None:
         return value.func, value.args, value.keywords
     if isinstance(value, (staticmethod, classmethod)):
         return (value.__func__,)
+    if isinstance(value, functools.cached_property):
+        return (value.func,)
     return (value.fget,) if isinstance(value, property) else None
 
 
@@ -125,15 +145,25 @@ class Fingerprint:
         """Return the key of any value."""
         if isinstance(value, (np.ndarray, np.generic)):
             return _array(np.asarray(value))
-        if value is None or isinstance(value, (bool, int, float, complex, str, bytes)):
-            return (type(value).__name__, value)
+        if isinstance(value, _PLAIN):
+            plain = _plain(value)
+            return plain if type(value) in _PLAIN else (plain, self._beside_items(value))
         if id(value) in self._places:
             return self._places[id(value)]
         if isinstance(value, Mapping):
-            return ("map", tuple((self.of(key), self.of(item)) for key, item in value.items()))
+            items = tuple((self.of(key), self.of(item)) for key, item in value.items())
+            return ("map", items, self._beside_items(value))
         if isinstance(value, Sequence):
-            return (type(value).__name__, tuple(self.of(item) for item in value))
+            items = tuple(map(self.of, value))
+            return (type(value).__name__, items, self._beside_items(value))
         return self._of_code(value)
+
+    def _beside_items(self, value: Any) -> Hashable:
+        """Return what a collection of somebody's own is beside its items."""
+        factory = self.of(getattr(value, "default_factory", None))
+        if is_trusted(type(value)):
+            return factory
+        return (factory, self.of(type(value)), self.of(getattr(value, "__dict__", None)))
 
     def _of_code(self, value: Any) -> Hashable:
         if isinstance(value, (type, types.FunctionType, types.BuiltinFunctionType)):
@@ -162,7 +192,8 @@ class Fingerprint:
             (name, self.of(part))
             for base in own
             for name, part in vars(base).items()
-            if isinstance(part, types.FunctionType) or not name.startswith("_")
+            if isinstance(part, types.FunctionType)
+            or not (name.startswith(("__", "_abc_")) or isinstance(part, _FIELDS))
         ]
         # The class itself too: equal code under one name may still be another class.
         return (kind, tuple(parts))
@@ -171,41 +202,88 @@ class Fingerprint:
         if is_trusted(function):
             return function
         if not isinstance(function, types.FunctionType):
+            # Such as `tuple.__new__`, whose module is None.
+            if isinstance(function.__self__, type) and is_trusted(function.__self__):
+                return function
             raise UnshareableError(f"code calls {function!r}")
-        cells = [cell.cell_contents for cell in function.__closure__ or ()]
         read = sorted(set(_globals_read(function.__code__)) & function.__globals__.keys())
         return (
             function.__code__,
             self.of(function.__defaults__),
             self.of(function.__kwdefaults__),
-            tuple(self.of(cell) for cell in cells),
+            tuple(self._cell(cell) for cell in function.__closure__ or ()),
             tuple((name, self.of(function.__globals__[name])) for name in read),
+            self.of(vars(function)),
         )
+
+    def _cell(self, cell: types.CellType) -> Hashable:
+        try:
+            value = cell.cell_contents
+        except ValueError as error:
+            raise UnshareableError("code reads a variable that has no value yet") from error
+        return self.of(value)
 
     def _instance(self, value: Any) -> Hashable:
         kind = type(value)
         if not hasattr(value, "__dict__"):
             raise UnshareableError(f"code holds a {kind.__name__}")
+        if isinstance(value, keras.random.SeedGenerator):
+            return (kind, self.of(value.state))
         if is_trusted(kind):
-            foreign = [
-                (name, self.of(part))
-                for name, part in vars(value).items()
-                if self._is_foreign(part)
-            ]
-            return (kind, self._config(value), tuple(foreign), _settings(value))
+            return (kind, self._trusted(value))
         if any(base.__name__ == "Functional" for base in kind.__mro__):
             raise UnshareableError("a class of one's own is built from a graph of layers")
-        if not isinstance(value, keras.layers.Layer):
-            return (self.of(kind), self.of(vars(value)))
+        if isinstance(value, keras.layers.Layer):
+            return (self.of(kind), self._attributes(value))
+        if _hides_state(kind):
+            raise UnshareableError(f"a {kind.__name__} keeps more than its attributes")
+        return (self.of(kind), self.of(vars(value)))
+
+    def _trusted(self, value: Any) -> Hashable:
+        if isinstance(value, keras.Model) and hasattr(value, "_nodes_by_depth"):
+            return self._graph(value)
+        if isinstance(value, keras.Sequential):
+            return self.of(value._layers)
+        foreign = [item for item in vars(value).items() if self._is_foreign(item[1])]
+        if foreign and isinstance(value, keras.layers.Layer):
+            # Keras warns of lambdas in a configuration, and warnings can't be silenced in a
+            # thread: `warnings.catch_warnings` changes those of the whole process.
+            return self._attributes(value)
+        return (self._config(value), self.of(foreign), _settings(value))
+
+    def _attributes(self, layer: keras.layers.Layer) -> Hashable:
+        """Return what a layer holds beside what Keras keeps with every layer."""
         known = _keras_attributes()
         attributes = {
             name: part
-            for name, part in vars(value).items()
+            for name, part in vars(layer).items()
             # TensorFlow's bookkeeping of checkpoints is named `_self_...`.
             if name not in known and not name.startswith("_self_")
+            if not (is_trusted(type(layer)) and name.endswith("initializer"))
         }
-        policy = (value.dtype_policy.name, value.trainable, value.autocast)
-        return (self.of(kind), self.of(attributes), policy)
+        policy = (layer.dtype_policy.name, layer.trainable, layer.autocast)
+        return (self.of(attributes), policy, self.of(layer.activity_regularizer))
+
+    def _graph(self, model: Any) -> Hashable:
+        """Return the operations of a graph of layers, and which tensors each of them takes."""
+        nodes = [
+            node
+            for depth in sorted(model._nodes_by_depth, reverse=True)
+            for node in model._nodes_by_depth[depth]
+        ]
+        outer, self._places = self._places, dict(self._places)
+        try:
+            for number, node in enumerate(nodes):
+                for index, tensor in enumerate(node.outputs):
+                    self._places[id(tensor)] = ("tensor", number, index)
+            calls = [
+                (self.of(n.operation), self.of(n.arguments.args), self.of(n.arguments.kwargs))
+                for n in nodes
+            ]
+            ends = (self.of(model._inputs_struct), self.of(model._outputs_struct))
+        finally:
+            self._places = outer
+        return (tuple(calls), ends)
 
     def _is_foreign(self, part: Any) -> bool:
         if isinstance(part, functools.partial):
@@ -220,15 +298,24 @@ class Fingerprint:
         if not hasattr(value, "get_config"):
             return self.of(vars(value))
         try:
-            with warnings.catch_warnings():
-                # Of lambdas, which are told apart by their code, not by their configuration.
-                warnings.simplefilter("ignore", UserWarning)
-                config = value.get_config()
+            config = value.get_config()
         except (NotImplementedError, TypeError, ValueError) as error:
             raise UnshareableError(f"a {type(value).__name__} has no configuration") from error
-        return _normalized(config, {})
+        return _normalized(config)
 
 
+def _bounded(describe: Callable[[keras.Model], Hashable]) -> Callable[[keras.Model], Hashable]:
+    @functools.wraps(describe)
+    def told(model: keras.Model) -> Hashable:
+        try:
+            return describe(model)
+        except RecursionError as error:
+            raise UnshareableError("its objects are nested too deeply") from error
+
+    return told
+
+
+@_bounded
 def model_key(model: keras.Model) -> Hashable:
     """Return what a model is, weights, names and seeds aside.
 
@@ -238,9 +325,11 @@ def model_key(model: keras.Model) -> Hashable:
         If that can't be told for certain.
     """
     shapes = tuple((tuple(v.shape), str(v.dtype), v.trainable) for v in model.variables)
-    return (Fingerprint(model).of_layers(), shapes, keras.config.floatx())
+    numbers = (keras.config.floatx(), keras.config.epsilon())
+    return (Fingerprint(model).of_layers(), shapes, numbers)
 
 
+@_bounded
 def compile_key(model: keras.Model) -> Hashable:
     """Return what ``model.compile`` was told, the learning rate aside.
 
@@ -252,12 +341,15 @@ def compile_key(model: keras.Model) -> Hashable:
     told = model._compile_config.config
     optimizer = model.optimizer
     config = dict(optimizer.get_config())
+    prints = Fingerprint()
     if not isinstance(config.get("learning_rate"), Mapping):
         config.pop("learning_rate", None)
-    prints = Fingerprint()
+    # Of a schedule of somebody's own, the configuration says less than its code.
+    schedule = optimizer._learning_rate
+    schedule = None if is_trusted(type(schedule)) else prints.of(schedule)
     kept = [(name, prints.of(told.get(name))) for name in ("loss", "loss_weights")]
     kept += [(name, _metrics(prints, told.get(name))) for name in ("metrics", "weighted_metrics")]
-    return (prints.of(type(optimizer)), _normalized(config, {}), tuple(kept))
+    return (prints.of(type(optimizer)), _normalized(config), schedule, tuple(kept))
 
 
 def _metrics(prints: Fingerprint, metrics: Any) -> Hashable:
