@@ -6,10 +6,12 @@ the whole of it happens under one lock, with that state seeded before and put ba
 
 from __future__ import annotations
 
+import contextvars
 import functools
 import inspect
 import random
 import threading
+import weakref
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
@@ -19,7 +21,11 @@ import keras
 from skae._contracts import Network, NetworkSpec, Shape
 from skae.networks import _parts
 
-_LOCK = threading.RLock()
+_LOCK = threading.Lock()
+# A builder may itself fit an estimator with a network of its own, which is built in yet another
+# thread; that thread's context is a copy, by which it knows that the lock is held for it.
+_HELD = contextvars.ContextVar("skae_custom_build", default=False)
+_MADE: weakref.WeakSet[keras.Model] = weakref.WeakSet()
 _NAMED = (inspect.Parameter.POSITIONAL_OR_KEYWORD, inspect.Parameter.KEYWORD_ONLY)
 
 
@@ -40,9 +46,15 @@ def build_custom(model: Callable[..., Any], spec: NetworkSpec) -> Network:
         those names, if it has.
     """
     arguments = _arguments(model, spec)
-    with _LOCK, _seeded_random(spec.seed):
+    with _locked(), _seeded_random(spec.seed):
         made = model(**arguments)
         _check_model(made, model)
+        if made in _MADE:
+            raise ValueError(
+                f"model={_name_of(model)} returned a model that it has returned before, so that "
+                "one fit would change another estimator's network; build a new one at every call."
+            )
+        _MADE.add(made)
         output = _apply(made, spec.input_shape, _name_of(model))
         _check_output(output, spec, _name_of(model))
         encoder = _view(made, "encoder", spec.input_shape)
@@ -51,6 +63,19 @@ def build_custom(model: Callable[..., Any], spec: NetworkSpec) -> Network:
         if spec.noise is not None:
             made = _with_noise(made, spec, _name_of(model))
     return Network(model=made, encoder=encoder, decoder=decoder)
+
+
+@contextmanager
+def _locked() -> Iterator[None]:
+    if _HELD.get():
+        yield
+        return
+    with _LOCK:
+        token = _HELD.set(True)
+        try:
+            yield
+        finally:
+            _HELD.reset(token)
 
 
 @contextmanager

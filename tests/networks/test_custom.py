@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import random
+import threading
 from concurrent.futures import ThreadPoolExecutor
 
 import keras
@@ -14,6 +15,7 @@ from keras import layers, losses
 from keras.models import Model
 
 from skae import networks
+from skae._contracts import NetworkSpec
 from skae.noise import make_noise
 from tests.networks._specs import equal, global_draws, make_spec, variable_names, weights_of
 
@@ -310,3 +312,26 @@ def test_threads_build_what_one_thread_builds(model):
     with ThreadPoolExecutor(4) as pool:
         together = list(pool.map(build, range(4)))
     assert all(equal(one, other) for one, other in zip(alone, together, strict=True))
+
+
+def test_a_builder_may_fit_an_estimator_of_its_own():
+    def inner(input_shape):
+        return keras.Sequential([keras.layers.Dense(input_shape[0])])
+
+    def outer(input_shape):
+        networks.build(inner, NetworkSpec(input_shape, input_shape, {}, {}, seed=1))
+        return inner(input_shape)
+
+    spec = NetworkSpec((3,), (3,), {}, {}, seed=0)
+    thread = threading.Thread(target=networks.build, args=(outer, spec), daemon=True)
+    thread.start()
+    thread.join(30)
+    assert not thread.is_alive()
+
+
+def test_one_model_for_two_estimators_is_refused():
+    model = keras.Sequential([keras.layers.Dense(3)])
+    spec = NetworkSpec((3,), (3,), {}, {}, seed=0)
+    networks.build(lambda: model, spec)
+    with pytest.raises(ValueError, match="returned before"):
+        networks.build(lambda: model, spec)
