@@ -264,10 +264,14 @@ def _checked(concrete: Any) -> Any:
 
 def _build_metrics(model: keras.Model, layout: Layout) -> None:
     """Have Keras create the metrics' variables, which it does at the first batch it sees."""
-    inputs = np.zeros((1, *layout.input_shape), keras.config.floatx())
     shape = layout.input_shape if layout.target_shape is None else layout.target_shape
-    targets = np.zeros((1, *shape), keras.config.floatx())
-    outputs = model(inputs, training=False)
+    inputs, targets = (
+        np.zeros((1, *part), keras.config.floatx()) for part in (layout.input_shape, shape)
+    )
+    # A layer that draws in every call would advance its seeds here, and a first fit would then
+    # differ from one that finds its program in the cache.
+    with keras.StatelessScope():
+        outputs = model(inputs, training=False)
     if not tf.is_tensor(outputs):
         raise NotPureError("it has several outputs")
     model.compute_metrics(inputs, targets, outputs)

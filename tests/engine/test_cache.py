@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 
 from skae import engine
+from skae._contracts import Batchable
 from skae.engine import _program
 from skae.engine._cache import ProgramCache
 from skae.engine._fingerprint import UnshareableError, compile_key, model_key
@@ -73,6 +74,34 @@ def test_same_bits_with_an_empty_and_a_full_cache(make_dense, train, empty_cache
     for other in weights[1:]:
         for wanted, got in zip(weights[0], other, strict=True):
             np.testing.assert_array_equal(got, wanted)
+
+
+class Sampling(keras.layers.Layer):
+    """Draws in every call, as the layer of a variational autoencoder in a tutorial does."""
+
+    def __init__(self, seed=3):
+        super().__init__()
+        self.seed_generator = keras.random.SeedGenerator(seed)
+
+    def call(self, x):
+        return x + keras.random.normal(keras.ops.shape(x), seed=self.seed_generator)
+
+
+def test_a_layer_that_always_draws_is_the_same_with_any_cache(rows, train, plan, empty_cache):
+    def make():
+        init = keras.initializers.GlorotUniform(1)
+        layers = [keras.layers.Dense(D, kernel_initializer=init), Sampling()]
+        model = keras.Sequential([keras.Input((D,)), *layers])
+        model.compile("sgd", "mse")
+        return model
+
+    cold, warm, plain = make(), make(), make()
+    losses = [train(cold)["loss"], train(warm)["loss"]]
+    assert engine.cache_info().currsize == 1
+    trainer = engine.select_trainer("keras", plain, [], plan)
+    expected = trainer.train(plain, Batchable(rows), None, plan, [])["loss"]
+    assert losses[0] == losses[1]
+    np.testing.assert_allclose(losses[0], expected, rtol=1e-5)
 
 
 def test_threads_give_the_bits_of_one(make_dense, train, rows, empty_cache):
