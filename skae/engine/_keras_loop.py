@@ -156,24 +156,24 @@ class KerasTrainer:
         """
         own: list[keras.callbacks.Callback] = []
         if is_stream(rows.inputs):
+            # Keras says so of every stream whose length it does not know. This filter stays:
+            # `warnings.catch_warnings` would put back other threads' filters with its own.
+            warnings.filterwarnings("ignore", message="Your input ran out of data")
             batches = _as_stream(rows.inputs)
         else:
             batches = _Batches(Rows(rows), plan, shuffle=plan.shuffle)
             own.append(_EpochStart(batches))
         finite = FiniteLoss()
         bar = [OneProgressBar(plan)] if plan.verbose == 1 else []
-        with warnings.catch_warnings():
-            # Keras says so once of every stream whose length it does not know.
-            warnings.filterwarnings("ignore", message="Your input ran out of data")
-            history = model.fit(
-                batches,
-                validation_data=_validation_data(validation, plan),
-                epochs=plan.initial_epoch + plan.epochs,
-                initial_epoch=plan.initial_epoch,
-                shuffle=False,
-                verbose=2 if plan.verbose > 1 else 0,
-                callbacks=[*own, *callbacks, *bar, finite],
-            )
+        history = model.fit(
+            batches,
+            validation_data=_validation_data(validation, plan),
+            epochs=plan.initial_epoch + plan.epochs,
+            initial_epoch=plan.initial_epoch,
+            shuffle=False,
+            verbose=2 if plan.verbose > 1 else 0,
+            callbacks=[*own, *callbacks, *bar, finite],
+        )
         finite.check()
         check_finite_weights(model, plan.initial_epoch + len(history.epoch))
         return {

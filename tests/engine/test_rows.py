@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import warnings
+
 import keras
 import numpy as np
 import pytest
@@ -150,6 +152,21 @@ def test_streams(kind, rows, plan, make_dense):
     # Keras counts one step too many wherever a stream's length is unknown.
     np.testing.assert_allclose(history["loss"], expected["loss"], rtol=1e-3)
     assert len(history["val_loss"]) == 3
+
+
+@pytest.mark.parametrize("name", ["keras", "compiled"])
+def test_filters_of_warnings_are_never_put_back(name, rows, plan, make_dense, monkeypatch):
+    def entered(self):
+        raise AssertionError("another thread's filters would be put back")
+
+    model = make_dense(activation=lambda x: x * 0.5)
+    monkeypatch.setattr(warnings.catch_warnings, "__enter__", entered)
+    trainer = engine.select_trainer(name, model, [], plan)
+    trainer.train(model, Batchable(rows), None, plan, [])
+    engine.run(model, np.tile(rows, (9, 1)))
+    if name == "keras":
+        stream = STREAMS["generator"](rows)
+        trainer.train(model, Batchable(stream), Batchable(stream), plan, [])
 
 
 def test_streams_that_can_not_be_repeated(rows, plan, make_dense):
