@@ -71,6 +71,8 @@ def _optimizer_obstacle(model: keras.Model) -> str | None:
     optimizer = model.optimizer
     if isinstance(optimizer, keras.optimizers.LossScaleOptimizer):
         return "float16 needs an optimizer that scales the loss"
+    if not is_trusted(type(optimizer)):
+        return f"the optimizer {type(optimizer).__name__} is not one of Keras's own"
     if optimizer.use_ema:
         return "the optimizer averages the weights"
     if optimizer.gradient_accumulation_steps:
@@ -79,8 +81,17 @@ def _optimizer_obstacle(model: keras.Model) -> str | None:
         optimizer, "_exclude_from_weight_decay_pattern", None
     ):
         return "the optimizer excludes variables from weight decay"
-    rate = optimizer.get_config().get("learning_rate")
-    if not isinstance(rate, (dict, float, int)):
+    return _rate_obstacle(optimizer)
+
+
+def _rate_obstacle(optimizer: keras.optimizers.Optimizer) -> str | None:
+    rate = optimizer._learning_rate
+    if isinstance(rate, keras.optimizers.schedules.LearningRateSchedule):
+        try:
+            type(optimizer).from_config(optimizer.get_config())
+        except (NotImplementedError, TypeError, ValueError):
+            return f"{type(rate).__name__} can't be made anew from its configuration"
+    elif not isinstance(optimizer.get_config().get("learning_rate"), (dict, float, int)):
         return "the learning rate is a function"
     return None
 

@@ -11,6 +11,7 @@ import tensorflow as tf
 
 from skae import engine
 from skae._contracts import Batchable
+from skae.engine._xla import wants_xla
 
 D = 6
 
@@ -66,11 +67,42 @@ def _compiled(model, optimizer="adam", **options):
     return model
 
 
+def _adam_of(rate):
+    return keras.optimizers.Adam(rate)
+
+
 def _adam(**options):
     return keras.optimizers.Adam(0.01, **options)
 
 
+class OwnOptimizer(keras.optimizers.SGD):
+    """An optimizer of somebody's own."""
+
+
+class Constant(keras.optimizers.schedules.LearningRateSchedule):
+    """A schedule that Keras can't locate by its name."""
+
+    def __call__(self, step):
+        return 0.1
+
+    def get_config(self):
+        return {}
+
+
+class Unserialisable(Constant):
+    """A schedule without a configuration."""
+
+    def get_config(self):
+        raise NotImplementedError
+
+
 CASES = {
+    "OwnOptimizer is not one of Keras's own": lambda make: (make(optimizer=OwnOptimizer()), []),
+    "Constant can't be made anew": lambda make: (make(optimizer=_adam_of(Constant())), []),
+    "Unserialisable can't be made anew": lambda make: (
+        make(optimizer=_adam_of(Unserialisable())),
+        [],
+    ),
     "train_step of its own": lambda make: (_compiled(OwnStep()), []),
     "metrics of its own": lambda make: (_compiled(OwnMetric()), []),
     "runs eagerly": lambda make: (
@@ -142,3 +174,23 @@ def test_unknown_engine(make_dense, plan):
 def test_keras_by_wish(make_dense, plan):
     assert engine.select_trainer("keras", make_dense(), [], plan).name == "keras"
     assert engine.select_trainer("auto", make_dense(), [], plan).name == "compiled"
+
+
+class Own(keras.Model):
+    """A model whose call XLA can't compile."""
+
+    def __init__(self):
+        super().__init__()
+        self.dense = keras.layers.Dense(D)
+
+    def call(self, x):
+        return tf.ensure_shape(tf.numpy_function(lambda x: x, [self.dense(x)], x.dtype), x.shape)
+
+
+def test_xla_is_for_known_code_only(make_dense):
+    assert wants_xla(make_dense(), 10**4, "auto")
+    assert not wants_xla(make_dense(), 10, "auto")
+    assert not wants_xla(_compiled(Own()), 10**4, "auto")
+    assert wants_xla(_compiled(Own()), 10**4, True)
+    assert not wants_xla(make_dense(activation=lambda x: x), 10**4, "auto")
+    assert not wants_xla(make_dense(loss=lambda y, p: abs(y - p)), 10**4, "auto")
