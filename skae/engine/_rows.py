@@ -6,7 +6,6 @@ batches, epochs or models.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from typing import Any
 
 import keras
@@ -103,11 +102,6 @@ class Rows:
         targets = None if self.targets is None else self.targets.take(indices)
         weight = None if self.weight is None else self.weight[indices]
         return self.inputs.take(indices), targets, weight
-
-    def blocks(self, order: Indices, size: int) -> Iterator[Indices]:
-        """Cut an order into blocks of `size` rows, the last one shorter."""
-        for start in range(0, len(order), size):
-            yield order[start : start + size]
 
 
 def is_stream(inputs: Any) -> bool:

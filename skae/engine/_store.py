@@ -18,6 +18,8 @@ from skae.engine._program import Layout, Program, build_program, build_scoring
 _LOGGER = logging.getLogger("skae")
 _PRIVATE: WeakKeyDictionary[keras.Model, dict[Hashable, Any]] = WeakKeyDictionary()
 _PRIVATE_LOCK = threading.Lock()
+# Scoring programs kept with one model: somebody may make a new error function for every call.
+MAX_SCORES = 16
 
 
 def private_program(model: keras.Model, key: Hashable, build: Callable[[], Any]) -> Any:
@@ -44,11 +46,6 @@ class TrainingPrograms:
         except UnshareableError as error:
             _LOGGER.debug("%r gets programs of its own: %s.", model.name, error)
             self._key = None
-
-    @property
-    def shared(self) -> bool:
-        """Whether equal models use the same programs."""
-        return self._key is not None
 
     def get(self, layout: Layout) -> Program:
         """Return the program of a layout, compiled if there is none."""
@@ -88,11 +85,24 @@ def scoring_program(
 
     asked = None if measure is None else (measure.error, measure.per)
     kept = private_program(model, "scoring", dict)
-    # The error function is in the key by identity, so it is kept with its program.
-    name = (shapes, asked if asked is None else (id(asked[0]), asked[1]), xla, len(model.variables))
-    if name not in kept:
-        kept[name] = (_shared_or_own(model, shapes, asked, xla, build), measure)
-    return kept[name][0]
+    name = (shapes, _by_value(asked), xla, len(model.variables))
+    found = kept.get(name)
+    if found is None:
+        # What goes by identity in the key is kept with its program.
+        found = kept[name] = (_shared_or_own(model, shapes, asked, xla, build), measure)
+        with _PRIVATE_LOCK:
+            for old in list(kept)[:-MAX_SCORES]:
+                del kept[old]
+    return found[0]
+
+
+def _by_value(asked: Any) -> Hashable:
+    # Estimators make their error anew for every call, and equal ones are equal.
+    try:
+        hash(asked)
+    except TypeError:
+        return (id(asked[0]), asked[1])
+    return asked
 
 
 def _shared_or_own(

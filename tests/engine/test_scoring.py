@@ -7,8 +7,9 @@ import numpy as np
 import pytest
 
 from skae import engine
-from skae.engine import _scoring
+from skae.engine import _scoring, _store
 from skae.engine._dense_stack import MAX_ROWS, dense_stack
+from skae.errors import AbsoluteError, CustomError
 
 D = 6
 SIZES = [1, 2, MAX_ROWS, MAX_ROWS + 1, 300]
@@ -95,6 +96,32 @@ def test_error_functions_are_told_apart(make_dense):
     squared = engine.run_errors(model, X, lambda x, r: (x - r) ** 2)
     np.testing.assert_allclose(squared, ((X - expected(model, X)) ** 2).mean(axis=1), rtol=1e-5)
     assert not np.allclose(engine.run_errors(model, X, absolute), squared)
+
+
+@pytest.mark.parametrize("shareable", [True, False])
+def test_equal_errors_are_one_program(shareable, make_dense, empty_cache, monkeypatch):
+    model, X = make_dense(), _rows(300)
+    if not shareable:
+        model.layers[0].thing = iter([])
+    built, keys = [], []
+    build, key = _store.build_scoring, _store.model_key
+    monkeypatch.setattr(_store, "build_scoring", lambda *a, **k: built.append(1) or build(*a, **k))
+    monkeypatch.setattr(_store, "model_key", lambda model: keys.append(1) or key(model))
+    for _ in range(5):
+        engine.run_errors(model, X, AbsoluteError())
+        engine.run_errors(model, X, CustomError(absolute))
+    assert len(built) == len(keys) == 2
+    assert len(_store._PRIVATE[model]["scoring"]) == 2
+
+
+def test_ever_new_errors_are_not_kept_for_ever(make_dense, empty_cache, monkeypatch):
+    monkeypatch.setattr(_store, "MAX_SCORES", 2)
+    model, X = make_dense(), _rows(300)
+    for factor in (1.0, 2.0, 3.0):
+        got = engine.run_errors(model, X, lambda x, r, f=factor: f * abs(x - r))
+        wanted = factor * engine.run_errors(model, X, absolute)
+        np.testing.assert_allclose(got, wanted, rtol=1e-5)
+    assert len(_store._PRIVATE[model]["scoring"]) == 2
 
 
 @pytest.mark.parametrize("activation", ["relu", "tanh", "sigmoid", "elu", "selu", None, "softplus"])
