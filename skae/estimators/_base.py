@@ -213,15 +213,7 @@ class BaseAutoencoder(CallbackSupportMixin, RowChecks, RebuildableModel, KerasWr
             verbose=int(self.verbose),
             jit_compile=self.jit_compile,
         )
-        self.callbacks_ = [*self._network_callbacks, *self._fit_callbacks_copied()]
-        if self.early_stopping and validation is not None:
-            self.callbacks_.append(
-                keras.callbacks.EarlyStopping(
-                    "val_loss", patience=self.patience, restore_best_weights=True
-                )
-            )
-        if getattr(self, "_skl_callbacks", None):
-            self.callbacks_.append(EpochBridge(self, context, rows.inputs, rows.targets, dict))
+        self._gather_callbacks(rows, validation, context)
         trainer = engine.select_trainer(self.engine, self.model_, self.callbacks_, plan)
         new = trainer.train(
             self.model_,
@@ -235,6 +227,18 @@ class BaseAutoencoder(CallbackSupportMixin, RowChecks, RebuildableModel, KerasWr
         }
         self.n_iter_ = len(self.history_["loss"])
         self.engine_ = trainer.name
+
+    def _gather_callbacks(self, rows: Rows, validation: Rows | None, context: Any) -> None:
+        """Put together what the network, the user, early stopping and scikit-learn have run."""
+        self.callbacks_ = [*self._network_callbacks, *self._fit_callbacks_copied()]
+        if self.early_stopping and validation is not None:
+            self.callbacks_.append(
+                keras.callbacks.EarlyStopping(
+                    "val_loss", patience=self.patience, restore_best_weights=True
+                )
+            )
+        if getattr(self, "_skl_callbacks", None):
+            self.callbacks_.append(EpochBridge(self, context, rows.inputs, rows.targets, dict))
 
     def _batchable(self, rows: Rows) -> Batchable:
         return rows.batchable(self._input_shape, self._output_shape)

@@ -6,11 +6,61 @@ import inspect
 from typing import Any
 
 import numpy as np
-from sklearn.base import clone
+from sklearn.base import BaseEstimator, clone
 from sklearn.model_selection import KFold
 
-from skae._contracts import FloatArray
+from skae import thresholds
+from skae._contracts import FloatArray, ThresholdRule
 from skae.estimators._rows import Rows
+
+
+class CutMixin:
+    """How a detector comes to its cut, and what it refuses before it trains."""
+
+    def _threshold_rule(self: Any) -> ThresholdRule:
+        rule = thresholds.resolve_threshold(
+            self.threshold, n_std=self.n_std, contamination=self.contamination
+        )
+        options = self._routed("threshold")
+        if options and self.contamination != "auto":
+            raise ValueError(
+                f"threshold__{min(options)} has nothing to act on, because contamination="
+                f"{self.contamination} overrides threshold; set contamination='auto'."
+            )
+        if options and not isinstance(self.threshold, str):
+            raise ValueError(
+                f"threshold__{min(options)} has nothing to act on, because threshold="
+                f"{self.threshold!r} is no rule with parameters; name one, such as 'std'."
+            )
+        if isinstance(rule, BaseEstimator):
+            rule.set_params(**options)
+        return rule
+
+    def _set_threshold(self: Any, cut: float) -> None:
+        self.threshold_ = float(cut)
+        self.offset_ = -self.threshold_
+
+    def _errors_of(self: Any, rows: Rows) -> FloatArray:
+        return np.concatenate([self._row_errors(batch) for batch in rows.batches()])
+
+    def _check_plan(self: Any, rows: Rows, validation: Rows | None, *, partial: bool) -> None:
+        check_rule(self._threshold_rule())
+        check_calibration(self.calibration, rows, validation, partial=partial)
+
+    def _held_out(
+        self: Any, rows: Rows, given: Rows | None, *, partial: bool
+    ) -> tuple[Rows, Rows | None]:
+        keeps = partial and self.calibration == "held_out"
+        return super()._held_out(  # type: ignore[misc]
+            rows, given, partial=partial and not keeps
+        )
+
+    def _finish_fit(self: Any, rows: Rows, validation: Rows | None) -> None:
+        rule = self._threshold_rule()
+        self.training_errors_ = self._errors_of(rows)
+        errors, weights = calibration_errors(self, rows, validation)
+        self.calibration_errors_ = errors
+        self._set_threshold(rule.threshold(errors, weights))
 
 
 def calibration_errors(

@@ -7,21 +7,20 @@ from numbers import Integral, Real
 from typing import Any, ClassVar
 
 import numpy as np
-from sklearn.base import BaseEstimator, OutlierMixin
+from sklearn.base import OutlierMixin
 
 from skae import thresholds
-from skae._contracts import FloatArray, ThresholdRule
+from skae._contracts import FloatArray
 from skae._sklearn import HasMethods, Interval, StrOptions, fit_context, with_callbacks
 from skae.estimators._answers import AnswersMixin
 from skae.estimators._base import BaseAutoencoder
-from skae.estimators._calibration import calibration_errors, check_calibration, check_rule
+from skae.estimators._calibration import CutMixin
 from skae.estimators._reconstruction import ReconstructionMixin
-from skae.estimators._rows import Rows
 from skae.estimators._scikeras import KerasWrapper
 
 
 class ReconstructionOutlierDetector(
-    AnswersMixin, ReconstructionMixin, OutlierMixin, BaseAutoencoder
+    CutMixin, AnswersMixin, ReconstructionMixin, OutlierMixin, BaseAutoencoder
 ):
     """Detect outliers by the error of their reconstruction.
 
@@ -362,46 +361,3 @@ class ReconstructionOutlierDetector(
             cut = thresholds.threshold_from_labels(errors, y, beta=beta, max_fpr=max_fpr)
         self._set_threshold(cut)
         return self
-
-    def _threshold_rule(self) -> ThresholdRule:
-        rule = thresholds.resolve_threshold(
-            self.threshold, n_std=self.n_std, contamination=self.contamination
-        )
-        options = self._routed("threshold")
-        if options and self.contamination != "auto":
-            raise ValueError(
-                f"threshold__{min(options)} has nothing to act on, because contamination="
-                f"{self.contamination} overrides threshold; set contamination='auto'."
-            )
-        if options and not isinstance(self.threshold, str):
-            raise ValueError(
-                f"threshold__{min(options)} has nothing to act on, because threshold="
-                f"{self.threshold!r} is no rule with parameters; name one, such as 'std'."
-            )
-        if isinstance(rule, BaseEstimator):
-            rule.set_params(**options)
-        return rule
-
-    def _set_threshold(self, cut: float) -> None:
-        self.threshold_ = float(cut)
-        self.offset_ = -self.threshold_
-
-    def _errors_of(self, rows: Rows) -> FloatArray:
-        return np.concatenate([self._row_errors(batch) for batch in rows.batches()])
-
-    def _check_plan(self, rows: Rows, validation: Rows | None, *, partial: bool) -> None:
-        check_rule(self._threshold_rule())
-        check_calibration(self.calibration, rows, validation, partial=partial)
-
-    def _held_out(
-        self, rows: Rows, given: Rows | None, *, partial: bool
-    ) -> tuple[Rows, Rows | None]:
-        keeps = partial and self.calibration == "held_out"
-        return super()._held_out(rows, given, partial=partial and not keeps)
-
-    def _finish_fit(self, rows: Rows, validation: Rows | None) -> None:
-        rule = self._threshold_rule()
-        self.training_errors_ = self._errors_of(rows)
-        errors, weights = calibration_errors(self, rows, validation)
-        self.calibration_errors_ = errors
-        self._set_threshold(rule.threshold(errors, weights))
