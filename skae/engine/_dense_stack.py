@@ -196,3 +196,27 @@ def dense_stack(model: keras.Model) -> DenseStack | None:
         stack = None
     _STACKS[model] = (size, stack)
     return stack
+
+
+def double_precision(model: keras.Model, rows: Any) -> Any:
+    """Return the output of a stack of dense layers for a tensor of rows, in float64.
+
+    Parameters
+    ----------
+    model : keras.Model
+        One for which there is a `dense_stack`.
+    rows : tensor
+    """
+    rows = tf.cast(rows, tf.float64)
+    for layer in _chain(model):
+        if isinstance(layer, (keras.layers.Flatten, keras.layers.Reshape)):
+            shape = getattr(layer, "target_shape", (-1,))
+            rows = tf.reshape(rows, (tf.shape(rows)[0], *shape))
+        elif isinstance(layer, keras.layers.Dense):
+            rows = tf.matmul(rows, tf.cast(layer.kernel.value, tf.float64))
+            if layer.use_bias:
+                rows += tf.cast(layer.bias.value, tf.float64)
+            rows = layer.activation(rows)
+        elif isinstance(layer, keras.layers.Activation):
+            rows = layer.activation(rows)
+    return rows

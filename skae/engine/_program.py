@@ -15,6 +15,7 @@ import numpy as np
 import tensorflow as tf
 
 from skae._contracts import FloatArray, Shape
+from skae.engine._dense_stack import dense_stack, double_precision
 from skae.engine._stateless import stateless_optimizer
 
 Tensors = list[Any]
@@ -185,7 +186,8 @@ def _specs(steps: _Steps, layout: Layout) -> list[tf.TensorSpec]:
     if layout.target_shape is not None:
         block.append(tf.TensorSpec((layout.block_rows, *layout.target_shape), floating))
     if layout.weighted:
-        block.append(tf.TensorSpec((layout.block_rows,), floating))
+        axes = len(block[-1].shape) - 2
+        block.append(tf.TensorSpec((layout.block_rows, *[1] * axes), floating))
     return [*state, *block, tf.TensorSpec((), tf.int32), tf.TensorSpec((), tf.int32)]
 
 
@@ -287,11 +289,13 @@ def build_scoring(
     """Trace a model in inference mode, its weights taken in; see `_store.scoring_program`."""
     variables = model.variables
     floating = keras.config.floatx()
+    # As few rows are measured in NumPy: a row that lies on a detector's cut has to stay there.
+    exact = measure is not None and dense_stack(model) is not None
 
     def score(*arguments: Any) -> Any:
         weights, rows = arguments[: len(variables)], arguments[len(variables) :]
         with keras.StatelessScope(list(zip(variables, weights, strict=True))):
-            outputs = model(rows[0], training=False)
+            outputs = double_precision(model, rows[0]) if exact else model(rows[0], training=False)
         return outputs if measure is None else measure(rows[-1], outputs)
 
     specs = [tf.TensorSpec(variable.shape, variable.dtype) for variable in variables]

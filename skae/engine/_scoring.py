@@ -102,6 +102,10 @@ class _Measure:
         self.error, self.per = error, per
 
     def __call__(self, targets: Any, outputs: Any) -> Any:
+        if not isinstance(outputs, np.ndarray):
+            # A model of another precision than Keras's float type answers in its own.
+            wide = keras.backend.result_type(targets.dtype, outputs.dtype)
+            targets, outputs = tf.cast(targets, wide), tf.cast(outputs, wide)
         errors = self.error(targets, outputs)
         if self.per == "value":
             return errors
@@ -109,7 +113,7 @@ class _Measure:
             flat = errors.reshape(len(errors), -1)
             return np.add.reduce(flat, axis=1) / flat.shape[1]
         axes = tuple(range(1, len(errors.shape)))
-        return tf.reduce_mean(tf.cast(errors, keras.config.floatx()), axis=axes)
+        return tf.cast(tf.reduce_mean(errors, axis=axes), keras.config.floatx())
 
 
 def _score(
@@ -134,11 +138,13 @@ def _score(
 def _few(
     stack: DenseStack, X: FloatArray, measure: _Measure | None, targets: FloatArray
 ) -> FloatArray:
-    outputs = stack(X)
     if measure is None:
-        return outputs.astype(np.float32)
-    errors = measure(targets, outputs)
-    return errors if measure.per == "row" else errors.astype(np.float32)
+        return stack(X).astype(np.float32)
+    # Rounded where a program rounds, so that a row has one error, however many come with it.
+    floating = keras.config.floatx()
+    targets = targets.astype(floating).astype(np.float64)
+    errors = measure(targets, stack(X.astype(floating)))
+    return np.asarray(errors).astype(floating)
 
 
 def _slice_rows(source: Source) -> int:

@@ -192,3 +192,36 @@ def test_float64_and_lists(make_dense):
 
 def test_no_rows(make_dense):
     assert engine.run(make_dense(), np.empty((0, D), np.float32)).shape == (0, D)
+
+
+@pytest.mark.parametrize("seed", range(4))
+@pytest.mark.parametrize("activation", ["relu", "tanh", "selu"])
+def test_a_row_has_one_error_however_many_come_with_it(seed, activation, make_dense):
+    model = make_dense(seed, activation=activation)
+    X = np.random.default_rng(seed).normal(size=(201, D))
+    together = engine.run_errors(model, X, AbsoluteError())
+    alone = [engine.run_errors(model, X[i : i + 1], AbsoluteError())[0] for i in range(len(X))]
+    np.testing.assert_array_equal(together, alone)
+
+
+@pytest.mark.parametrize("n", [3, 300])
+@pytest.mark.parametrize("policy", ["float64", "mixed_float16"])
+@pytest.mark.parametrize("per", ["row", "value"])
+def test_models_of_another_precision(n, policy, per):
+    layers = [keras.layers.Dense(size, dtype=policy) for size in (3, D)]
+    model, X = keras.Sequential([keras.Input((D,)), *layers]), _rows(n)
+    values = np.abs(X - expected(model, X))
+    got = engine.run_errors(model, X, absolute, per=per)
+    wanted = values if per == "value" else values.mean(axis=1, dtype=np.float64)
+    np.testing.assert_allclose(got, wanted, rtol=1e-3, atol=1e-5)
+    assert engine.run(model, X).shape == X.shape
+
+
+@pytest.mark.parametrize("n", [3, 300])
+@pytest.mark.parametrize("per", ["row", "value"])
+def test_errors_made_of_operations(n, per, make_dense):
+    model, X = make_dense(), _rows(n)
+    got = engine.run_errors(model, X, lambda x, r: keras.ops.abs(x - r), per=per)
+    np.testing.assert_allclose(
+        got, engine.run_errors(model, X, absolute, per=per), rtol=1e-5, atol=1e-6
+    )
