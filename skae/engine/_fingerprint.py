@@ -133,7 +133,9 @@ class Fingerprint:
     def __init__(self, model: keras.Model | None = None) -> None:
         self._layers = [] if model is None else list(model._flatten_layers())
         variables = [] if model is None else model.variables
-        self._places = {id(layer): ("layer", i) for i, layer in enumerate(self._layers)}
+        self._places: dict[int, Hashable] = {
+            id(layer): ("layer", i) for i, layer in enumerate(self._layers)
+        }
         self._places |= {id(v): ("variable", i) for i, v in enumerate(variables)}
         self._seen: dict[int, int] = {}
 
@@ -151,8 +153,8 @@ class Fingerprint:
         if id(value) in self._places:
             return self._places[id(value)]
         if isinstance(value, Mapping):
-            items = tuple((self.of(key), self.of(item)) for key, item in value.items())
-            return ("map", items, self._beside_items(value))
+            pairs = tuple((self.of(key), self.of(item)) for key, item in value.items())
+            return ("map", pairs, self._beside_items(value))
         if isinstance(value, Sequence):
             items = tuple(map(self.of, value))
             return (type(value).__name__, items, self._beside_items(value))

@@ -113,6 +113,16 @@ def test_blocks_leave_no_trace(rows, train, make_dense, monkeypatch):
     np.testing.assert_array_equal(first.get_weights()[0], second.get_weights()[0])
 
 
+def test_views_of_a_memory_map_are_read_in_chunks(rows, memmap, small_chunks):
+    views = (memmap[3:], memmap.reshape(-1, 2, 3)[3:], np.asarray(memmap)[3:].view(np.memmap))
+    for view in views:
+        source = Source(view)
+        assert source.chunk == 8
+        indices = epoch_order(len(source), seed=1, epoch=0, chunk=source.chunk)
+        np.testing.assert_array_equal(source.take(indices).reshape(-1, D), rows[3:][indices])
+        assert sum(part.nbytes for part in source._held.values()) <= 2 * _rows.CHUNK_BYTES
+
+
 def test_targets_that_are_the_inputs_are_read_once(rows):
     assert Rows(Batchable(rows, rows)).targets is None
     assert Rows(Batchable(rows, rows.copy())).targets is not None
