@@ -8,6 +8,7 @@ data is kept, and no program knows how many rows there are.
 from __future__ import annotations
 
 import logging
+import math
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from typing import Any
@@ -41,6 +42,8 @@ class _Pass:
         self._programs, self._rows, self._plan = programs, rows, plan
         row_bytes = int(np.prod(layout.input_shape)) * rows.inputs.dtype.itemsize
         batches = max(BLOCK_BYTES // max(row_bytes * plan.batch_size, 1), 1)
+        # A small table fills no block of that size; few sizes keep programs few.
+        batches = min(batches, _power_of_four(len(rows) / plan.batch_size))
         self._block_rows = batches * plan.batch_size
         self._any_size = replace(layout, batch_size=None, block_rows=None)
         self._fixed_size = None
@@ -84,6 +87,11 @@ class _Pass:
         return [tf.convert_to_tensor(part) for part in parts]
 
 
+def _power_of_four(number: float) -> int:
+    """Return the smallest power of four that is not below `number`."""
+    return int(4 ** math.ceil(math.log(max(number, 1), 4)))
+
+
 def _layout(rows: Rows, *, training: bool, batch_size: int | None) -> Layout:
     return Layout(
         input_shape=rows.inputs.shape[1:],
@@ -115,8 +123,9 @@ class _Fit:
         self._model, self._rows, self._plan = model, rows, plan
         _build_optimizer(model)
         programs = TrainingPrograms(model)
-        steps = len(rows) // plan.batch_size * plan.epochs
-        size = plan.batch_size if wants_xla(model, steps, plan.jit_compile) else None
+        steps = len(rows) // plan.batch_size
+        xla = wants_xla(model, steps, plan.epochs, plan.jit_compile)
+        size = plan.batch_size if xla else None
         layout = _layout(rows, training=True, batch_size=size)
         self._training = _Pass(programs, rows, plan, layout)
         self._first_metrics = self._training.first().first_metrics

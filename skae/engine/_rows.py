@@ -85,7 +85,11 @@ class Rows:
         same = batchable.targets is None or batchable.targets is batchable.inputs
         self.targets = None if same else Source(batchable.targets)
         weight = batchable.sample_weight
-        self.weight = None if weight is None else np.asarray(weight, self.inputs.dtype)
+        if weight is not None:
+            # Keras averages a value over its last axis and multiplies what is left by the weights.
+            axes = len((self.targets or self.inputs).shape) - 2
+            weight = np.asarray(weight, self.inputs.dtype).reshape(-1, *[1] * axes)
+        self.weight = weight
 
     def __len__(self) -> int:
         return len(self.inputs)

@@ -188,9 +188,10 @@ class Own(keras.Model):
 
 
 def test_xla_is_for_known_code_only(make_dense):
-    assert wants_xla(make_dense(), 10**4, "auto")
-    assert not wants_xla(make_dense(), 10, "auto")
-    assert not wants_xla(_compiled(Own()), 10**4, "auto")
-    assert wants_xla(_compiled(Own()), 10**4, True)
-    assert not wants_xla(make_dense(activation=lambda x: x), 10**4, "auto")
-    assert not wants_xla(make_dense(loss=lambda y, p: abs(y - p)), 10**4, "auto")
+    assert wants_xla(make_dense(), 100, 100, "auto")
+    assert not wants_xla(make_dense(), 100, 1, "auto")
+    assert not wants_xla(make_dense(), 1, 10**4, "auto")
+    assert not wants_xla(_compiled(Own()), 100, 100, "auto")
+    assert wants_xla(_compiled(Own()), 100, 100, True)
+    assert not wants_xla(make_dense(activation=lambda x: x), 100, 100, "auto")
+    assert not wants_xla(make_dense(loss=lambda y, p: abs(y - p)), 100, 100, "auto")

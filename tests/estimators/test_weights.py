@@ -26,16 +26,7 @@ NETWORKS = [
 ]
 CASES = [
     *((AutoencoderTransformer, network) for network in NETWORKS),
-    *(
-        pytest.param(
-            AutoencoderTransformer,
-            network,
-            marks=pytest.mark.xfail(
-                strict=False, reason="Keras gets weights of rows that don't broadcast over images"
-            ),
-        )
-        for network in IMAGES
-    ),
+    *((AutoencoderTransformer, network) for network in IMAGES),
     *((kind, {}) for kind in (DenoisingRegressor, ReconstructionOutlierDetector)),
     (ReconstructionOutlierDetector, {"engine": "keras"}),
 ]
