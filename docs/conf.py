@@ -41,6 +41,7 @@ sphinx_gallery_conf = {
     "filename_pattern": r"/plot_",
     "ignore_pattern": r"(^|/)(?!plot_)[^/]*\.py$",
     "abort_on_example_error": True,
+    "capture_repr": (),  # the addresses of artists say nothing
     "download_all_examples": False,
     "plot_gallery": True,
     "remove_config_comments": True,
