@@ -21,7 +21,9 @@ from skae.engine._store import scoring_program
 
 # Two cores have enough to do in a slice, and what a deep network keeps of it is still small.
 SLICE_BYTES = 8 * 2**20
-_SMALLEST_PADDED = 16
+# Fewer rows are filled up: a product of one row adds in another order than one of twenty, and a
+# row of a convolutional or recurrent network would have another last digit.
+_SMALLEST_PADDED = 32
 
 
 def run(model: keras.Model, X: Any, *, jit_compile: bool | str = "auto") -> FloatArray:
@@ -159,7 +161,7 @@ def _bounds(source: Source) -> Iterator[tuple[int, int]]:
 
 
 def _padded(rows: FloatArray, largest: int) -> FloatArray:
-    """Return `rows` filled up to a power of two, so that XLA meets few shapes."""
+    """Return `rows` filled up to a power of two."""
     size = min(max(2 ** int(np.ceil(np.log2(max(len(rows), 1)))), _SMALLEST_PADDED), largest)
     return np.pad(rows, [(0, size - len(rows))] + [(0, 0)] * (rows.ndim - 1))
 
@@ -186,7 +188,7 @@ def _scorer(
 
     def score(start: int, stop: int) -> FloatArray:
         parts = [part.slice(start, stop) for part in sources]
-        if xla:
+        if xla or stop - start < _SMALLEST_PADDED:
             parts = [_padded(part, largest) for part in parts]
         result = program(*weights, *(tf.convert_to_tensor(part) for part in parts))
         return result.numpy()[: stop - start].astype(source.dtype, copy=False)

@@ -14,6 +14,7 @@ from skae import (
     VariationalAutoencoder,
 )
 from skae.exceptions import LatentSizeWarning
+from skae.networks import NAMES
 
 # Some checks fit two columns, or a single one.
 pytestmark = pytest.mark.filterwarnings(f"ignore::{LatentSizeWarning.__module__}.LatentSizeWarning")
@@ -28,6 +29,15 @@ ESTIMATORS = [
     ReconstructionOutlierDetector(**SMALL),
     ReconstructionOutlierDetector("linear", latent_dim=2, epochs=3),
     VariationalAutoencoder(**SMALL),
+    *(
+        estimator(network, latent_dim=2, hidden_layer_sizes=(4,), epochs=2)
+        for estimator, network in (
+            (AutoencoderTransformer, "recurrent"),
+            (ReconstructionOutlierDetector, "conv"),
+            (ReconstructionOutlierDetector, "recurrent"),
+            (ReconstructionOutlierDetector, "variational"),
+        )
+    ),
 ]
 TRANSFORMERS = [e for e in ESTIMATORS if hasattr(e, "transform")]
 LEFT_OUT = [
@@ -45,12 +55,19 @@ LEFT_OUT_OF_TRANSFORMERS = [
 ]
 
 
+ROUNDING = "float32 rounding exceeds the check's 1e-7; test_weights.py holds it to float32"
+DRAWS = "a row and its repetition draw different codes"
+NOT_EQUIVALENT = {
+    (DenoisingRegressor, "dense"): ROUNDING,
+    (DenoisingRegressor, "linear"): ROUNDING,
+    (ReconstructionOutlierDetector, "recurrent"): ROUNDING,
+    (ReconstructionOutlierDetector, "variational"): DRAWS,
+    (VariationalAutoencoder, "variational"): DRAWS,
+}
+
+
 def _expected_failures(estimator):
-    reasons = {
-        VariationalAutoencoder: "a row and its repetition draw different codes",
-        DenoisingRegressor: "over hundreds of epochs float32 rounding exceeds the check's 1e-7",
-    }
-    reason = reasons.get(type(estimator))
+    reason = NOT_EQUIVALENT.get((type(estimator), estimator.model))
     return {"check_sample_weight_equivalence_on_dense_data": reason} if reason else {}
 
 
@@ -58,9 +75,10 @@ def _name(estimator):
     return f"{type(estimator).__name__}-{estimator.model}"
 
 
-def test_every_public_estimator_is_checked():
+def test_every_public_estimator_and_network_is_checked():
     public = {name for name in skae.__all__ if name[0].isupper()}
     assert {type(estimator).__name__ for estimator in ESTIMATORS} == public
+    assert {estimator.model for estimator in ESTIMATORS} == set(NAMES)
 
 
 @parametrize_with_checks(ESTIMATORS, expected_failed_checks=_expected_failures)
