@@ -30,6 +30,7 @@ from sklearn.base import BaseEstimator
 
 from skae._sklearn import InvalidParameterError
 from skae._validation import nearest
+from skae.networks._threads import with_fresh_names
 
 if "__sklearn_tags__" not in vars(BaseWrapper):
     BaseWrapper.__sklearn_tags__ = BaseEstimator.__sklearn_tags__
@@ -141,8 +142,11 @@ class KerasWrapper(BaseWrapper):
             self._refuse_overruled()
             self._ensure_compiled_model()
         else:
-            self.model_.compile(**self._compile_arguments(), jit_compile=self.jit_compile)
+            with_fresh_names(self._compile_anew)
         self._compiled_with = self._compile_parameters()
+
+    def _compile_anew(self) -> None:
+        self.model_.compile(**self._compile_arguments(), jit_compile=self.jit_compile)
 
     def _refuse_overruled(self) -> None:
         """Refuse what the model's own ``compile`` would silently overrule."""
@@ -161,7 +165,7 @@ class KerasWrapper(BaseWrapper):
         """Give a model that is trained on what was set since: a smaller learning rate, say."""
         parameters = self._compile_parameters()
         if not same(self._compiled_with, parameters):
-            self.model_.compile(**self._compile_arguments(), jit_compile=self.jit_compile)
+            with_fresh_names(self._compile_anew)
             self._compiled_with = parameters
 
     def _compile_parameters(self) -> dict[str, Any]:
