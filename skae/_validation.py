@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import difflib
 import math
-from collections.abc import Iterable
 from typing import Any
 
 import numpy as np
@@ -17,12 +15,6 @@ from skae._sklearn import InvalidParameterError, check_sample_weight
 
 # Integers become the first of these, and whatever is one of them already stays as it is.
 FLOAT_DTYPES = (np.float32, np.float64)
-
-
-def nearest(name: str, known: Iterable[str]) -> str:
-    """Return ", did you mean ...?" for the known name most like `name`, or nothing."""
-    matches = difflib.get_close_matches(name, list(known), n=1)
-    return f" Did you mean {matches[0]!r}?" if matches else ""
 
 
 def check_rows(

@@ -6,12 +6,12 @@ tensors.
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
 from skae._contracts import ErrorFunction
+from skae._messages import did_you_mean
 
 __all__ = ["AbsoluteError", "CustomError", "SquaredError", "resolve_error"]
 
@@ -156,11 +156,9 @@ def resolve_error(error: str | Callable[[Any, Any], Any], loss: Any = None) -> E
             error = "absolute" if _is_mae(loss) else "squared"
         if error not in _NAMED:
             known = ["auto", *_NAMED]
-            close = difflib.get_close_matches(error, known, n=1)
-            hint = f" Did you mean {close[0]!r}?" if close else ""
             raise ValueError(
-                f"error={error!r} is not known.{hint} Pass one of {known}, or a function of "
-                "inputs and reconstruction."
+                f"error={error!r} is not known.{did_you_mean(error, known)} Pass one of {known}, "
+                "or a function of inputs and reconstruction."
             )
         return _NAMED[error]()
     if isinstance(error, AbsoluteError | SquaredError | CustomError):

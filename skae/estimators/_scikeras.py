@@ -28,8 +28,8 @@ from scikeras._utils import route_params
 from scikeras.wrappers import BaseWrapper
 from sklearn.base import BaseEstimator
 
+from skae._messages import did_you_mean
 from skae._sklearn import InvalidParameterError
-from skae._validation import nearest
 from skae.networks._threads import with_fresh_names
 
 if "__sklearn_tags__" not in vars(BaseWrapper):
@@ -113,7 +113,7 @@ class KerasWrapper(BaseWrapper):
             if not self._is_routed(name):
                 raise InvalidParameterError(
                     f"{type(self).__name__} has no parameter {name!r}."
-                    f"{nearest(name, [*known, 'optimizer__learning_rate'])} "
+                    f"{did_you_mean(name, [*known, 'optimizer__learning_rate'])} "
                     "Routed parameters start with one of "
                     f"{', '.join(sorted(p + '__' for p in self._routing_prefixes))}."
                 )

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 from sklearn.utils.validation import check_is_fitted
 
-from skae._validation import nearest
+from skae._messages import did_you_mean
 from skae.inspection._plotting import Keywords, begin, merged, unwrap
 
 _LINE = "lines.Line2D"
@@ -132,7 +132,8 @@ class LossCurveDisplay:
         values: Mapping[str, Any] = getattr(history, "history", history)
         if metric not in values:
             raise ValueError(
-                f"The history has no {metric!r}; it has {sorted(values)}.{nearest(metric, values)}"
+                f"The history has no {metric!r}; it has {sorted(values)}."
+                f"{did_you_mean(metric, values)}"
             )
         display = cls(train=values[metric], validation=values.get(f"val_{metric}"), metric=metric)
         return display.plot(ax, train_kwargs=train_kwargs, validation_kwargs=validation_kwargs)

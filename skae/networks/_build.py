@@ -9,7 +9,7 @@ from typing import Any
 import keras
 
 from skae._contracts import Network, NetworkSpec
-from skae.networks import _parts
+from skae._messages import did_you_mean
 from skae.networks._conv import build_conv
 from skae.networks._custom import build_custom
 from skae.networks._dense import build_dense
@@ -111,7 +111,7 @@ def accepted_options(name: str) -> frozenset[str]:
 def _builder(name: str) -> Callable[..., Network]:
     if name not in _BUILDERS:
         raise ValueError(
-            f"model={name!r} is not a network that skae has{_parts.nearest(name, NAMES) or '.'} "
+            f"model={name!r} is not a network that skae has.{did_you_mean(name, NAMES)} "
             f"Pass one of {list(NAMES)}, or a callable that returns a keras.Model."
         )
     return _BUILDERS[name]
@@ -132,8 +132,8 @@ def _named_arguments(
             raise ValueError(f"model__{option} is not used; set {option} itself.")
         if option not in options:
             raise ValueError(
-                f"model={name!r} has no option model__{option}"
-                f"{_parts.nearest(option, options) or '.'} It accepts "
+                f"model={name!r} has no option model__{option}."
+                f"{did_you_mean(option, options)} It accepts "
                 f"{sorted('model__' + known for known in options)}."
             )
     taken = _arguments_of(builder)

@@ -19,6 +19,7 @@ from typing import Any
 import keras
 
 from skae._contracts import Network, NetworkSpec, Shape
+from skae._messages import did_you_mean
 from skae.networks import _parts
 
 _LOCK = threading.Lock()
@@ -119,8 +120,8 @@ def _arguments(model: Callable[..., Any], spec: NetworkSpec) -> dict[str, Any]:
     for option in spec.options:
         if option not in named and option not in bound and not takes_any:
             raise ValueError(
-                f"{_name_of(model)} takes no argument {option!r}, but model__{option} is set"
-                f"{_parts.nearest(option, named) or '.'} It takes {sorted(named)}."
+                f"{_name_of(model)} takes no argument {option!r}, but model__{option} is set."
+                f"{did_you_mean(option, named)} It takes {sorted(named)}."
             )
     offered = {
         **spec.parameters,

@@ -7,7 +7,6 @@ would take it from Python's global ``random``.
 
 from __future__ import annotations
 
-import difflib
 import inspect
 import math
 from collections.abc import Iterable, Sequence
@@ -18,6 +17,7 @@ import keras
 import numpy as np
 
 from skae._contracts import Network, NetworkSpec, Shape
+from skae._messages import did_you_mean
 
 
 class Seeds:
@@ -41,12 +41,6 @@ class Seeds:
         """Return the next seed, in [0, 2**31)."""
         # 31 bits, because Keras's stateless draws hold a seed in an int32.
         return int(self._sequence.spawn(1)[0].generate_state(1)[0]) >> 1
-
-
-def nearest(unknown: str, known: Iterable[str]) -> str:
-    """Return ``"; did you mean 'x'?"`` for the nearest known name, or an empty string."""
-    close = difflib.get_close_matches(unknown, list(known), n=1)
-    return f"; did you mean {close[0]!r}?" if close else ""
 
 
 def check_sizes(hidden_layer_sizes: Any, name: str = "hidden_layer_sizes") -> tuple[int, ...]:
@@ -85,8 +79,8 @@ def check_activation(activation: Any, name: str) -> Any:
     except (ValueError, TypeError) as error:
         known = sorted(n for n in dir(keras.activations) if n.islower() and n[0] != "_")
         raise ValueError(
-            f"{name}={activation!r} is not an activation that Keras knows"
-            f"{nearest(str(activation), known)} Pass one of the names in keras.activations, "
+            f"{name}={activation!r} is not an activation that Keras knows."
+            f"{did_you_mean(str(activation), known)} Pass one of the names in keras.activations, "
             "a function, or None for linear."
         ) from error
     return activation

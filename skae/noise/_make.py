@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import difflib
 import inspect
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 import keras
 import numpy as np
 
+from skae._messages import did_you_mean
 from skae.noise._layers import GaussianNoise, MaskingNoise, SaltAndPepperNoise, UniformNoise
 
 _NAMED: dict[str, Callable[..., keras.layers.Layer]] = {
@@ -77,23 +77,18 @@ def make_noise(
 def _make_named(noise: str, seed: int, options: dict[str, Any]) -> keras.layers.Layer:
     if noise not in _NAMED:
         raise ValueError(
-            f"noise={noise!r} is not known.{_hint(noise, _NAMED)} Pass one of {list(_NAMED)}, a "
-            "Keras layer, or None."
+            f"noise={noise!r} is not known.{did_you_mean(noise, _NAMED)} Pass one of "
+            f"{list(_NAMED)}, a Keras layer, or None."
         )
     kind = _NAMED[noise]
     accepted = sorted({*inspect.signature(kind).parameters} - {"seed", "kwargs"})
     for option in options:
         if option not in accepted:
             raise ValueError(
-                f"noise={noise!r} has no option {option!r}.{_hint(option, accepted)} It accepts "
-                f"{accepted}."
+                f"noise={noise!r} has no option {option!r}.{did_you_mean(option, accepted)} It "
+                f"accepts {accepted}."
             )
     return kind(seed=next(_seeds(seed)), **options)
-
-
-def _hint(unknown: str, known: Iterable[str]) -> str:
-    close = difflib.get_close_matches(unknown, list(known), n=1)
-    return f" Did you mean {close[0]!r}?" if close else ""
 
 
 def _copy_layer(noise: keras.layers.Layer, seed: int) -> keras.layers.Layer:

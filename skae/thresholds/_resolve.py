@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import difflib
 from numbers import Real
 from typing import Any, cast
 
 import numpy as np
 
 from skae._contracts import ThresholdRule
+from skae._messages import did_you_mean
 
 from ._peaks import POTThreshold
 from ._rules import (
@@ -95,9 +95,9 @@ def _rule_of(threshold: Any, n_std: float) -> ThresholdRule:
 def _named_rule(name: str, n_std: float) -> Any:
     """Return a rule by name, or say which name was probably meant."""
     if name not in RULES:
-        nearest = difflib.get_close_matches(name.lower(), RULES, n=1, cutoff=0.5)
-        hint = f" Did you mean {nearest[0]!r}?" if nearest else ""
-        raise ValueError(f"threshold must be one of {sorted(RULES)}; got {name!r}.{hint}")
+        raise ValueError(
+            f"threshold must be one of {sorted(RULES)}; got {name!r}.{did_you_mean(name, RULES)}"
+        )
     if name == "std":
         return StdThreshold(check_real("n_std", n_std, low=0.0, closed="left"))
     return RULES[name]()

@@ -145,7 +145,7 @@ def test_mixed_precision_keeps_outputs_in_float32():
 
 
 def test_unknown_name():
-    with pytest.raises(ValueError, match=r"model='dens' is not .* did you mean 'dense'\? Pass one"):
+    with pytest.raises(ValueError, match=r"model='dens' is not .* Did you mean 'dense'\? Pass one"):
         networks.build("dens", make_spec((5,)))
 
 
@@ -162,7 +162,7 @@ def test_neither_name_nor_callable(model):
 
 
 def test_unknown_option():
-    with pytest.raises(ValueError, match="no option model__tide; did you mean 'tied'"):
+    with pytest.raises(ValueError, match="no option model__tide. Did you mean 'tied'"):
         networks.build("linear", make_spec((5,), options={"tide": True}))
 
 
@@ -174,7 +174,7 @@ def test_option_that_the_estimator_has():
 def test_accepted_options():
     assert networks.accepted_options("linear") == {"tied", "kernel_initializer"}
     assert {"beta", "capacity", "kl_warmup_epochs"} <= networks.accepted_options("variational")
-    with pytest.raises(ValueError, match="did you mean 'conv'"):
+    with pytest.raises(ValueError, match="Did you mean 'conv'"):
         networks.accepted_options("convo")
 
 
@@ -184,7 +184,7 @@ def test_accepted_options():
         ({"latent_dim": 0}, "latent_dim must be an integer of at least 1; got 0"),
         ({"latent_dim": None}, "latent_dim=None is only for model='conv'"),
         ({"hidden_layer_sizes": (4, -1)}, "every element of hidden_layer_sizes must be an int"),
-        ({"activation": "reluu"}, "activation='reluu' is not .* did you mean 'relu'"),
+        ({"activation": "reluu"}, "activation='reluu' is not .* Did you mean 'relu'"),
         ({"output_activation": "sigmoyd"}, "output_activation='sigmoyd' is not .*'sigmoid'"),
     ],
 )

@@ -260,7 +260,7 @@ def test_missing_argument():
 
 
 def test_unknown_option():
-    message = r"dense takes no argument 'unit', but model__unit is set; did you mean 'units'\?"
+    message = r"dense takes no argument 'unit', but model__unit is set\. Did you mean 'units'\?"
     with pytest.raises(ValueError, match=message):
         networks.build(dense, make_spec((6,), options={"units": 6, "unit": 5}))
 
