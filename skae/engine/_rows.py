@@ -109,7 +109,12 @@ class Rows:
 
 
 def is_stream(inputs: Any) -> bool:
-    """Tell batches that come by themselves (datasets, generators) from rows to be cut."""
-    if isinstance(inputs, keras.utils.PyDataset) or callable(inputs):
+    """Tell batches that come by themselves (datasets, generators) from rows to be cut.
+
+    An iterator is one too: it holds no rows, though training refuses what can be gone through once.
+    """
+    if isinstance(inputs, keras.utils.PyDataset):
         return True
-    return not hasattr(inputs, "__getitem__") and hasattr(inputs, "__iter__")
+    if hasattr(inputs, "shape") or hasattr(inputs, "__array__"):
+        return False
+    return callable(inputs) or (hasattr(inputs, "__iter__") and not hasattr(inputs, "__getitem__"))
