@@ -9,8 +9,9 @@ from sklearn.utils.validation import check_is_fitted
 
 from skae._contracts import FloatArray, Shape
 from skae._validation import check_input_shape, check_rows, check_weights
+from skae.engine import is_stream
 from skae.estimators._rows import Rows
-from skae.estimators._streams import StreamedRows, is_stream
+from skae.estimators._streams import StreamedRows
 
 
 class RowChecks:

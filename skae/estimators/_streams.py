@@ -12,13 +12,6 @@ import tensorflow as tf
 from skae._contracts import Batchable, FloatArray, Shape
 
 
-def is_stream(X: Any) -> bool:
-    """Whether `X` gives batches: a tf.data.Dataset, a PyDataset or a generator function."""
-    if isinstance(X, (tf.data.Dataset, keras.utils.PyDataset)):
-        return True
-    return callable(X) and not hasattr(X, "__array__") and not hasattr(X, "shape")
-
-
 class StreamedRows:
     """Rows of a fit that are never in memory all at once; has the methods of `Rows`.
 
@@ -90,4 +83,10 @@ def _iterate(source: Any) -> Iterator[Any]:
         return iter(source.as_numpy_iterator())
     if isinstance(source, keras.utils.PyDataset):
         return (source[index] for index in range(len(source)))
-    return iter(source())
+    if callable(source):
+        return iter(source())
+    raise TypeError(
+        f"X gives batches, but as a {type(source).__name__} it can be gone through only once; pass "
+        "a function that returns a new iterator at every call, a tf.data.Dataset, or a "
+        "keras.utils.PyDataset."
+    )

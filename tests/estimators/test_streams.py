@@ -97,3 +97,14 @@ def test_what_batches_cannot_give_is_said(arguments, X, message, rows):
 def test_weights_come_with_the_batches(rows):
     with pytest.raises(ValueError, match="sample_weight must be None"):
         AutoencoderTransformer(**SMALL).fit(KINDS["dataset"](rows), sample_weight=np.ones(50))
+
+
+@pytest.mark.parametrize("once", [lambda batches: batches, iter, lambda batches: map(abs, batches)])
+def test_batches_that_come_only_once_are_refused(once, rows):
+    with pytest.raises(TypeError, match="X gives batches.*only once; pass a function"):
+        AutoencoderTransformer(**SMALL).fit(once(_generator(rows)()))
+
+
+def test_iterators_as_validation_rows_are_refused(rows):
+    with pytest.raises(TypeError, match="only once"):
+        AutoencoderTransformer(**SMALL).fit(rows, X_val=_generator(rows)())
