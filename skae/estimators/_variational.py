@@ -12,7 +12,7 @@ from sklearn.utils import check_random_state
 from sklearn.utils.validation import check_is_fitted
 
 from skae import networks
-from skae._contracts import FloatArray
+from skae._contracts import FloatArray, Network
 from skae._sklearn import Interval, StrOptions, fit_context, with_callbacks
 from skae.estimators._autoencoder import CodeMixin
 from skae.estimators._base import BaseAutoencoder
@@ -136,6 +136,7 @@ class VariationalAutoencoder(CodeMixin, BaseAutoencoder):
 
     __metadata_request__fit: ClassVar = {"X_val": True}
     _required_views = ("encoder_", "decoder_")
+    _rebuilt = (*BaseAutoencoder._rebuilt, "_posterior")
     _network_parameters = (
         *BaseAutoencoder._network_parameters,
         "beta",
@@ -294,8 +295,7 @@ class VariationalAutoencoder(CodeMixin, BaseAutoencoder):
             Mean and logarithm of the variance.
         """
         X, _ = self._check_inputs(X)
-        view = networks.posterior(self.model_)
-        both = self._run(keras.Model(view.inputs, keras.ops.concatenate(view.outputs, axis=-1)), X)
+        both = self._run(self._posterior_view(), X)
         mu, log_var = np.split(both.astype(X.dtype, copy=False), 2, axis=1)
         return mu, log_var
 
@@ -312,8 +312,7 @@ class VariationalAutoencoder(CodeMixin, BaseAutoencoder):
         kl : ndarray of shape (n_samples,)
             ``-1/2 sum(1 + log_var - mu**2 - exp(log_var))``, in closed form.
         """
-        mu, log_var = self.posterior(X)
-        return -0.5 * np.sum(1 + log_var - mu**2 - np.exp(log_var), axis=1)
+        return _divergence(*self.posterior(X))
 
     def elbo(self, X: Any, n_draws: int = 1, random_state: Any = None) -> FloatArray:
         """Estimate every row's evidence lower bound by sampling codes.
@@ -344,7 +343,23 @@ class VariationalAutoencoder(CodeMixin, BaseAutoencoder):
             codes = mu + np.exp(log_var / 2) * rng.normal(size=mu.shape)
             decoded = self.inverse_transform(codes.astype(np.float32)).reshape(rows.shape)
             losses += _row_losses(self.model_.loss, rows, decoded) / n_draws
-        return -(rows.shape[1] * losses + self.kl_divergence(X))
+        return -(rows.shape[1] * losses + _divergence(mu, log_var))
+
+    def _posterior_view(self) -> keras.Model:
+        """Return the view that gives means and log-variances side by side; made once a model."""
+        if "_posterior" not in vars(self):
+            view = networks.posterior(self.model_)
+            both = keras.ops.concatenate(view.outputs, axis=-1)
+            self._posterior = keras.Model(view.inputs, both, name="posterior_view")
+        return self._posterior
+
+    def _set_network(self, network: Network) -> None:
+        super()._set_network(network)
+        self.__dict__.pop("_posterior", None)
+
+
+def _divergence(mu: FloatArray, log_var: FloatArray) -> FloatArray:
+    return -0.5 * np.sum(1 + log_var - mu**2 - np.exp(log_var), axis=1)
 
 
 def _row_losses(loss: Any, rows: FloatArray, decoded: FloatArray) -> FloatArray:

@@ -1,11 +1,14 @@
 """The variational autoencoder: a divergence that is there, and deterministic answers."""
 
+import pickle
+
 import numpy as np
 import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 from scipy import integrate, stats
+from sklearn.base import clone
 
-from skae import VariationalAutoencoder
+from skae import VariationalAutoencoder, networks
 from tests.estimators._cases import small
 
 
@@ -158,3 +161,31 @@ def test_elbo_of_a_binary_cross_entropy_is_in_nats(table):
 def test_parameters_that_can_not_work(params, message, table):
     with pytest.raises(ValueError, match=message):
         _vae(**params).fit(table)
+
+
+def test_the_view_on_the_posterior_is_made_once_for_a_model(table, monkeypatch):
+    made = []
+    posterior = networks.posterior
+    monkeypatch.setattr(networks, "posterior", lambda model: made.append(model) or posterior(model))
+    vae = _vae().fit(table)
+    for _ in range(2):
+        vae.posterior(table)
+        vae.elbo(table)
+    assert made == [vae.model_]
+    copy = pickle.loads(pickle.dumps(vae))
+    for ours, theirs in zip(vae.posterior(table), copy.posterior(table), strict=True):
+        assert_array_equal(ours, theirs)
+    assert made == [vae.model_, copy.model_]
+
+
+def test_the_posterior_is_that_of_the_last_fit(table):
+    vae = _vae().fit(table)
+    before = vae.posterior(table)[0]
+    vae.partial_fit(table)
+    mu, _ = vae.posterior(table)
+    assert np.abs(mu - before).max() > 1e-6
+    assert_allclose(vae.transform(table), mu, rtol=1e-5, atol=1e-6)
+    vae.set_params(latent_dim=3, random_state=1).fit(table)
+    assert vae.posterior(table)[0].shape == (60, 3)
+    assert_allclose(vae.transform(table), vae.posterior(table)[0], rtol=1e-5, atol=1e-6)
+    assert not hasattr(clone(vae), "_posterior")
