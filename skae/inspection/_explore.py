@@ -11,7 +11,7 @@ from sklearn.utils.validation import check_is_fitted
 
 from skae.inspection._plotting import (
     Values,
-    as_images,
+    as_samples,
     image_options,
     image_shape_of,
     import_extra,
@@ -21,6 +21,7 @@ from skae.inspection._plotting import (
 
 _PRIOR_LIMIT = 3.0
 _STEPS = 100
+_MARGIN = 0.05
 
 
 def explore(
@@ -41,11 +42,11 @@ def explore(
         Rows whose codes give the sliders their limits, and whose first one gives the code to
         begin with. None takes -3 to 3 and zero, the bulk of a variational autoencoder's prior.
     n_sliders : int, default=8
-        At most so many sliders, for the numbers of the code that vary most over `X`, or the
-        first ones.
+        At most so many sliders, 1 or more, for the numbers of the code that vary most over `X`,
+        or the first ones.
     image_shape : tuple of int, default=None
         Shape of one image; None takes that of the rows that the estimator was fitted on, or its
-        `input_shape`. Rows that are no images are drawn as signals.
+        `input_shape`. Flat rows, and sequences of one channel, are drawn as signals.
 
     Returns
     -------
@@ -67,6 +68,8 @@ def explore(
     """
     widgets = import_extra("ipywidgets", "explore", "notebook")
     import_extra("matplotlib", "explore", "notebook")
+    if n_sliders < 1:
+        raise ValueError(f"n_sliders must be 1 or more, got {n_sliders}.")
     inner, seen = unwrap(estimator, X)
     require(inner, "inverse_transform", "explore")
     check_is_fitted(inner)
@@ -75,14 +78,18 @@ def explore(
     sliders = [_slider(widgets, i, start[i], low[i], high[i]) for i in chosen]
     picture = widgets.Image(format="png", layout={"object_fit": "contain"})
     shape = image_shape_of(inner, image_shape)
-    # Colours and axes that follow every picture's own range would hide what a slider does.
-    limits = (None, None) if seen is None else (np.min(seen), np.max(seen))
+
+    def decode(codes: Values) -> Values:
+        decoded = np.asarray(inner.inverse_transform(codes.astype(np.float32)))
+        return as_samples(decoded, shape, "the decoded code")
+
+    shown = decode(_ends(start, low, high, chosen)) if seen is None else np.asarray(seen)
+    limits = float(shown.min()), float(shown.max())
 
     def draw(_: Any = None) -> None:
         code = start.copy()
         code[chosen] = [slider.value for slider in sliders]
-        decoded = np.asarray(inner.inverse_transform(code[None].astype(np.float32)))
-        picture.value = _picture(decoded, shape, limits)
+        picture.value = _picture(decode(code[None])[0], limits)
 
     for slider in sliders:
         slider.observe(draw, names="value")
@@ -99,6 +106,17 @@ def _codes(estimator: Any, X: Any) -> tuple[Values, Values, Values]:
     return codes[0], codes.min(axis=0), codes.max(axis=0)
 
 
+def _ends(start: Values, low: Values, high: Values, chosen: list[int]) -> Values:
+    """Return the codes with one slider at an end of it, whose decoded range is drawn.
+
+    Colours and axes that followed every picture's own range would hide what a slider does.
+    """
+    codes = np.tile(start, (1 + 2 * len(chosen), 1))
+    for row, number in enumerate(chosen):
+        codes[2 * row, number], codes[2 * row + 1, number] = low[number], high[number]
+    return codes
+
+
 def _slider(widgets: Any, number: int, value: float, low: float, high: float) -> Any:
     # A number that never changes would give a slider without length.
     high = high if high > low else low + 1.0
@@ -108,25 +126,24 @@ def _slider(widgets: Any, number: int, value: float, low: float, high: float) ->
         max=high,
         step=(high - low) / _STEPS,
         description=f"code[{number}]",
-        readout_format=".2f",
+        readout_format=".3g",
     )
 
 
-def _picture(decoded: Values, image_shape: Any, limits: tuple[Any, Any]) -> bytes:
-    """Return one decoded image or signal as PNG."""
+def _picture(sample: Values, limits: tuple[float, float]) -> bytes:
+    """Return one image or signal as PNG."""
     from matplotlib.figure import Figure
 
     # A Figure that pyplot does not know draws the same in every notebook, and is shown once.
     figure = Figure(figsize=(3.2, 3.2), layout="constrained")
     ax = figure.add_subplot()
-    shape = decoded.shape[1:] if image_shape is None else tuple(image_shape)
-    if len(shape) > 1:
-        image = as_images(decoded, shape, "the decoded code")[0]
-        ax.imshow(image, **image_options(image, {"vmin": limits[0], "vmax": limits[1]}))
+    if sample.ndim > 1:
+        ax.imshow(sample, **image_options(sample, {"vmin": limits[0], "vmax": limits[1]}))
         ax.set_axis_off()
     else:
-        ax.plot(decoded[0])
-        ax.set(xlabel="step", ylabel="value", ylim=limits)
+        margin = _MARGIN * (limits[1] - limits[0]) or 1.0
+        ax.plot(sample)
+        ax.set(xlabel="step", ylabel="value", ylim=(limits[0] - margin, limits[1] + margin))
     buffer = io.BytesIO()
     figure.savefig(buffer, format="png", dpi=100)
     return buffer.getvalue()

@@ -12,7 +12,7 @@ from sklearn.utils.validation import check_is_fitted
 from skae.inspection._plotting import (
     Keywords,
     Values,
-    as_images,
+    as_samples,
     begin,
     check_dimensions,
     image_options,
@@ -114,7 +114,7 @@ class LatentGridDisplay:
             autoencoder's prior.
         image_shape : tuple of int, default=None
             Shape of one image; None takes that of the rows that the estimator was fitted on, or
-            its `input_shape`. Rows that are no images are drawn as signals.
+            its `input_shape`. Flat rows, and sequences of one channel, are drawn as signals.
         ax : matplotlib Axes, default=None
             Axes to draw on; None makes a figure.
         image_kwargs : dict, default=None
@@ -133,9 +133,7 @@ class LatentGridDisplay:
         steps = np.linspace(*limits, n_steps)
         codes = _codes(inner, steps, dimensions, center)
         decoded = np.asarray(inner.inverse_transform(codes.astype(np.float32)))
-        shape = image_shape_of(inner, image_shape)
-        if shape is not None and len(shape) > 1:
-            decoded = as_images(decoded, shape, "the decoded codes")
+        decoded = as_samples(decoded, image_shape_of(inner, image_shape), "the decoded codes")
         return cls.from_predictions(
             decoded.reshape(n_steps, n_steps, *decoded.shape[1:]),
             steps,
@@ -211,6 +209,7 @@ class LatentGridDisplay:
             Itself.
         """
         decoded = np.asarray(self.decoded)
+        decoded = decoded[..., 0] if decoded.shape[3:] == (1,) else decoded
         n_rows, n_columns = decoded.shape[:2]
         ratio = 0.7 if decoded.ndim == 3 else decoded.shape[2] / decoded.shape[3]
         sides = n_columns * _INCHES_PER_IMAGE, n_rows * _INCHES_PER_IMAGE * ratio

@@ -91,6 +91,14 @@ def as_images(rows: ArrayLike, image_shape: Any, name: str) -> Values:
     return values.reshape(-1, *shape)
 
 
+def as_samples(rows: Values, shape: Any, name: str) -> Values:
+    """Return rows as images, or, flat rows and sequences of one channel, as signals."""
+    sample = rows.shape[1:] if shape is None else tuple(shape)
+    if len(sample) == 1 or (len(sample) == 2 and sample[1] == 1):
+        return rows.reshape(len(rows), -1)
+    return as_images(rows, sample, name)
+
+
 def pick_row(X: Any, row: int, name: str) -> Any:
     """Return one sample as a table of one row, which keeps its label where it has one."""
     n_samples = len(X)

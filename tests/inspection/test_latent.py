@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from matplotlib.figure import Figure
 
+from skae import AutoencoderTransformer
 from skae.inspection import LatentGridDisplay, LatentSpaceDisplay, explore
 
 
@@ -68,6 +70,15 @@ def test_rows_that_are_no_images_are_drawn_as_signals():
     assert display.lines_[0, 0].get_linewidth() == 3
 
 
+def test_a_sequence_of_one_channel_is_a_signal():
+    display = LatentGridDisplay.from_predictions(np.zeros((1, 2, 50, 1)), [0, 1], [0])
+    assert display.lines_.shape == (1, 2)
+    assert display.figure_.get_figheight() < 3
+    sequences = np.linspace(0, 1, 200).reshape(20, 10, 1)
+    coder = AutoencoderTransformer(latent_dim=2, epochs=1, random_state=0).fit(sequences)
+    assert LatentGridDisplay.from_estimator(coder, n_steps=3).lines_.shape == (3, 3)
+
+
 def test_the_grid_takes_keywords_for_images():
     display = LatentGridDisplay.from_predictions(
         np.zeros((1, 2, 4, 4)), [0, 1], [0], image_kwargs={"cmap": "magma", "vmax": 2}
@@ -94,6 +105,18 @@ class TestExplore:
     @pytest.fixture(autouse=True)
     def _widgets(self):
         pytest.importorskip("ipywidgets")
+
+    @pytest.fixture
+    def shown(self, monkeypatch):
+        """Keep every figure that is drawn."""
+        figures = []
+        save = Figure.savefig
+        monkeypatch.setattr(
+            Figure,
+            "savefig",
+            lambda figure, *a, **k: (figures.append(figure), save(figure, *a, **k)),
+        )
+        return figures
 
     def test_sliders_begin_at_the_first_row_and_span_the_codes(self, coder, images):
         sliders, picture = explore(coder, images).children
@@ -130,7 +153,39 @@ class TestExplore:
         assert slider.description == f"code[{widest}]"
 
     def test_signals_are_drawn_as_lines(self, table):
-        from skae import AutoencoderTransformer
-
         signals = AutoencoderTransformer(latent_dim=2, epochs=1, random_state=0).fit(table)
         assert is_png(explore(signals, table).children[1].value)
+
+    def test_a_sequence_of_one_channel_is_drawn_as_a_line(self, table, shown):
+        coder = AutoencoderTransformer(latent_dim=2, epochs=1, random_state=0)
+        explore(coder.fit(table[:, :, None]), table[:, :, None])
+        (ax,) = shown[-1].axes
+        assert len(ax.lines) == 1
+        assert not ax.images
+
+    def test_without_rows_all_pictures_share_one_range(self, coder, shown):
+        for slider in explore(coder).children[0].children:
+            slider.value = slider.max
+            slider.value = slider.min
+            slider.value = 0
+        pictures = [figure.axes[0].images[0] for figure in shown]
+        (limits,) = {picture.get_clim() for picture in pictures}
+        ends = pictures[:3] + pictures[4:6] + pictures[7:9]
+        found = [picture.get_array() for picture in ends]
+        assert limits == pytest.approx((np.min(found), np.max(found)), rel=1e-5)
+
+    def test_frames_of_polars_give_the_limits_too(self, table, shown):
+        polars = pytest.importorskip("polars")
+        frame = polars.DataFrame(table, schema=list("abcdef"))
+        coder = AutoencoderTransformer(latent_dim=2, epochs=1, random_state=0).fit(frame)
+        explore(coder, frame)
+        low, high = shown[-1].axes[0].get_ylim()
+        assert low < table.min() < table.max() < high
+
+    def test_small_codes_keep_their_digits(self, coder):
+        slider = explore(coder).children[0].children[0]
+        assert slider.readout_format == ".3g"
+
+    def test_no_sliders_are_refused(self, coder):
+        with pytest.raises(ValueError, match="n_sliders must be 1 or more, got 0"):
+            explore(coder, n_sliders=0)
