@@ -15,12 +15,13 @@ from typing import Any
 
 import keras
 import numpy as np
-import tensorflow as tf
 
 from skae._contracts import Batchable, History, Trainer, TrainingPlan
+from skae.engine._blocks import Blocks
 from skae.engine._keras_loop import KerasTrainer
 from skae.engine._monitor import FiniteLoss, OneProgressBar, check_finite_weights
 from skae.engine._order import Indices
+from skae.engine._packing import is_packable
 from skae.engine._program import Layout, NotPureError, Program, State
 from skae.engine._rows import Rows, is_stream
 from skae.engine._state import ModelState
@@ -28,9 +29,10 @@ from skae.engine._store import TrainingPrograms
 from skae.engine._xla import wants_xla
 
 _LOGGER = logging.getLogger("skae")
-# Large enough that handing over a block costs nothing beside its batches, small enough for a
-# processor's cache.
-BLOCK_BYTES = 4 * 2**20
+# Few calls for an epoch, which cost a millisecond or two each, and bounded memory: a pass holds two
+# blocks. On two cores an epoch of 60,000 x 784 takes 0.54 s with 4 MB, 0.51 s with 16, 0.50 s with
+# 32.
+BLOCK_BYTES = 16 * 2**20
 
 
 class _Pass:
@@ -45,6 +47,7 @@ class _Pass:
         # A small table fills no block of that size; few sizes keep programs few.
         batches = min(batches, _power_of_four(len(rows) / plan.batch_size))
         self._block_rows = batches * plan.batch_size
+        self._blocks = Blocks(rows, self._block_rows)
         self._any_size = replace(layout, batch_size=None, block_rows=None)
         self._fixed_size = None
         if layout.batch_size is not None:
@@ -58,15 +61,15 @@ class _Pass:
 
     def run(self, state: State, order: Indices) -> tuple[State, dict[str, float]]:
         """Return the state after all batches, and what the metrics say."""
-        results: Any = None
-        program = None
-        for program, block in self._parts(order):
-            size = self._plan.batch_size
-            tensors = self._tensors(block, program)
-            flat = program.function(*state.flat(), *tensors, np.int32(len(block)), np.int32(size))
-            state, results = state.like(flat[:-1]), flat[-1]
-        assert program is not None
-        return state, dict(zip(program.names, results.numpy().tolist(), strict=True))
+        parts = list(self._parts(order))
+        size = np.int32(self._plan.batch_size)
+        blocks = [(block, program.layout.block_rows or len(block)) for program, block in parts]
+        tensors = self._blocks.read(blocks)
+        for program, block in parts:
+            flat = program.function(*state.flat(), *next(tensors), np.int32(len(block)), size)
+            # Waits for the program, whose block is then free for other rows.
+            state, results = state.like(flat[:-1]), flat[-1].numpy()
+        return state, dict(zip(program.names, results.tolist(), strict=True))
 
     def _parts(self, order: Indices) -> Iterator[tuple[Program, Indices]]:
         fixed = self._fixed_size
@@ -78,13 +81,6 @@ class _Pass:
             yield self._programs.get(fixed), order[start:stop]
         for start in range(full, len(order), self._block_rows):
             yield self._programs.get(self._any_size), order[start : start + self._block_rows]
-
-    def _tensors(self, block: Indices, program: Program) -> list[Any]:
-        parts = [part for part in self._rows.take(block) if part is not None]
-        missing = (program.block_rows or len(block)) - len(block)
-        if missing:
-            parts = [np.pad(part, [(0, missing)] + [(0, 0)] * (part.ndim - 1)) for part in parts]
-        return [tf.convert_to_tensor(part) for part in parts]
 
 
 def _power_of_four(number: float) -> int:
@@ -127,11 +123,13 @@ class _Fit:
         xla = wants_xla(model, steps, plan.epochs, plan.jit_compile)
         size = plan.batch_size if xla else None
         layout = _layout(rows, training=True, batch_size=size)
+        layout = replace(layout, packed=not xla and is_packable(model.optimizer))
         self._training = _Pass(programs, rows, plan, layout)
-        self._first_metrics = self._training.first().first_metrics
+        self._program = self._training.first()
         self._validation: _Pass | None = None
         if validation is not None:
             layout = _layout(validation, training=False, batch_size=size)
+            layout = replace(layout, packed=self._program.layout.packed)
             self._validation = _Pass(programs, validation, plan, layout)
             self._validation_order = np.arange(len(validation))
 
@@ -141,14 +139,15 @@ class _Fit:
     def run(self, callbacks: keras.callbacks.CallbackList, *, watched: bool) -> None:
         """Train, with the model's variables right whenever a callback looks."""
         model, plan = self._model, self._plan
-        state = ModelState(model, watched=watched)
+        first = self._program.first_metrics
+        state = ModelState(model, self._program.packing, watched=watched)
         model.stop_training = False
         logs: dict[str, float] = {}
         callbacks.on_train_begin()
         for epoch in range(plan.initial_epoch, plan.initial_epoch + plan.epochs):
             callbacks.on_epoch_begin(epoch)
             order = self._rows.order(plan.seed, epoch, plan.shuffle)
-            after, logs = self._training.run(state.start_epoch(self._first_metrics), order)
+            after, logs = self._training.run(state.start_epoch(first), order)
             state.end_epoch(after)
             logs |= self._measure(state, callbacks)
             callbacks.on_epoch_end(epoch, logs)

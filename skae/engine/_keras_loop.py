@@ -36,11 +36,10 @@ class _Batches(keras.utils.PyDataset):
 
     def __getitem__(self, index: int) -> tuple[Any, ...]:
         start = index * self._plan.batch_size
-        inputs, targets, weight = self._rows.take(
-            self._order[start : start + self._plan.batch_size]
-        )
-        batch = (inputs, inputs if targets is None else targets)
-        return batch if weight is None else (*batch, weight)
+        block = self._order[start : start + self._plan.batch_size]
+        parts = [np.empty((len(block), *shape), self._rows.dtype) for shape in self._rows.shapes]
+        self._rows.take(block, parts)
+        return (parts[0], *parts) if self._rows.targets is None else tuple(parts)
 
 
 class _OwnTargets(keras.utils.PyDataset):

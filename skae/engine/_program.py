@@ -7,7 +7,7 @@ in as tensors and come out as tensors. The model it was traced from is needed fo
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import keras
@@ -16,6 +16,7 @@ import tensorflow as tf
 
 from skae._contracts import FloatArray, Shape
 from skae.engine._dense_stack import dense_stack, double_precision
+from skae.engine._packing import NotPackableError, Packing, pack
 from skae.engine._stateless import stateless_optimizer
 
 Tensors = list[Any]
@@ -38,6 +39,8 @@ class Layout:
         Whether the weights are trained; otherwise losses and metrics are measured.
     batch_size, block_rows : int or None
         Fixed sizes, as XLA needs them; None: any number of rows, the last batch shorter.
+    packed : bool
+        Whether small weights travel as one vector.
     """
 
     input_shape: Shape
@@ -46,6 +49,7 @@ class Layout:
     training: bool
     batch_size: int | None = None
     block_rows: int | None = None
+    packed: bool = False
 
     @property
     def jit_compile(self) -> bool:
@@ -86,14 +90,17 @@ class Program:
         Of the results.
     first_metrics : tuple of ndarray
         Metrics' variables at the start of an epoch.
-    block_rows : int or None
-        Rows that a block must have; None: any number.
+    layout : Layout
+        What it was built for, not packed where the model turned out not to allow it.
+    packing : Packing
+        How weights and the optimizer's variables travel.
     """
 
     function: Callable[..., Any]
     names: tuple[str, ...]
     first_metrics: tuple[FloatArray, ...]
-    block_rows: int | None
+    layout: Layout
+    packing: Packing
 
 
 class _Steps:
@@ -105,8 +112,10 @@ class _Steps:
         self.fixed = model.non_trainable_variables
         # Two more than Keras has: the sum of losses and of rows, kept as its Mean does.
         self.metrics = model.metrics_variables
+        self.packing = pack(model, packed=layout.packed)
+        self.joined = self.packing.weights.join_variables(self.trainable)
         self.optimizer = (
-            stateless_optimizer(model.optimizer, self.trainable) if layout.training else None
+            stateless_optimizer(model.optimizer, self.joined) if layout.training else None
         )
         self.names: tuple[str, ...] = ()
 
@@ -117,18 +126,20 @@ class _Steps:
 
     def variables(self) -> list[Any]:
         slots = self.optimizer.variables if self.optimizer is not None else []
-        return [*self.trainable, *self.fixed, *slots, *self.metrics]
+        return [*self.joined, *self.fixed, *slots, *self.metrics]
 
     def pattern(self) -> State:
         slots = len(self.optimizer.variables) if self.optimizer is not None else 0
-        sizes = (len(self.trainable), len(self.fixed), slots, len(self.metrics) + 2)
+        sizes = (len(self.joined), len(self.fixed), slots, len(self.metrics) + 2)
         return State(*([None] * size for size in sizes))
 
-    def _forward(self, state: State, batch: tuple[Any, Any, Any]) -> tuple[Any, Any, Tensors]:
+    def _forward(
+        self, weights: Tensors, fixed: Tensors, batch: tuple[Any, Any, Any]
+    ) -> tuple[Any, Any, Tensors]:
         inputs, targets, weight = batch
         mapping = [
-            *zip(self.trainable, state.trainable, strict=True),
-            *zip(self.fixed, state.fixed, strict=True),
+            *zip(self.trainable, weights, strict=True),
+            *zip(self.fixed, fixed, strict=True),
         ]
         training = self.layout.training
         with keras.StatelessScope(mapping, collect_losses=True) as scope:
@@ -152,15 +163,16 @@ class _Steps:
 
     def step(self, state: State, batch: tuple[Any, Any, Any]) -> State:
         """Return the state after one batch."""
+        weights = self.packing.weights.part(state.trainable)
         if self.optimizer is None:
-            loss, outputs, _ = self._forward(state, batch)
+            loss, outputs, _ = self._forward(weights, state.fixed, batch)
             metrics = self._measure(state, batch, outputs, loss)
             return State(state.trainable, state.fixed, [], metrics)
         with tf.GradientTape() as tape:
-            tape.watch(state.trainable)
-            loss, outputs, fixed = self._forward(state, batch)
+            tape.watch(weights)
+            loss, outputs, fixed = self._forward(weights, state.fixed, batch)
             scaled = self.optimizer.scale_loss(loss)
-        gradients = tape.gradient(scaled, state.trainable)
+        gradients = self.packing.weights.join_gradients(tape.gradient(scaled, weights))
         metrics = self._measure(state, batch, outputs, loss)
         trainable, slots = self.optimizer.stateless_apply(
             state.optimizer, gradients, state.trainable
@@ -252,8 +264,11 @@ def build_program(model: keras.Model, layout: Layout) -> Program:
     function = tf.function(
         _block_function(steps, layout), jit_compile=layout.jit_compile or None, autograph=False
     )
-    concrete = _checked(function.get_concrete_function(*_specs(steps, layout)))
-    return Program(concrete, steps.names, first, layout.block_rows)
+    try:
+        concrete = _checked(function.get_concrete_function(*_specs(steps, layout)))
+    except NotPackableError:
+        return build_program(model, replace(layout, packed=False))
+    return Program(concrete, steps.names, first, layout, steps.packing)
 
 
 def _checked(concrete: Any) -> Any:

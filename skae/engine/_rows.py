@@ -6,6 +6,7 @@ batches, epochs or models.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import keras
@@ -49,16 +50,20 @@ class Source:
         """Return rows `start` to `stop`, without a copy where they have the float type."""
         return np.asarray(self.data[start:stop], dtype=self.dtype)
 
-    def take(self, indices: Indices) -> FloatArray:
-        """Return the rows at `indices` as a new array."""
+    def take(self, indices: Indices, out: FloatArray) -> None:
+        """Copy the rows at `indices` into `out`, of the float type."""
         if self.chunk is None:
-            return self.data.take(indices, axis=0).astype(self.dtype, copy=False)
-        rows = np.empty((len(indices), *self.shape[1:]), self.dtype)
+            # Into memory of another type NumPy can only gather by way of a copy of its own.
+            same = self.data.dtype == self.dtype
+            # "clip" spares a copy that "raise" makes to leave `out` alone in case of an error.
+            rows = self.data.take(indices, axis=0, out=out if same else None, mode="clip")
+            if not same:
+                out[...] = rows
+            return
         numbers = indices // self.chunk
         for number in np.unique(numbers):
             inside = numbers == number
-            rows[inside] = self._read(int(number))[indices[inside] - number * self.chunk]
-        return rows
+            out[inside] = self._read(int(number))[indices[inside] - number * self.chunk]
 
     def _read(self, number: int) -> FloatArray:
         if number not in self._held:
@@ -91,6 +96,8 @@ class Rows:
             weight = np.asarray(weight, self.inputs.dtype).reshape(-1, *[1] * axes)
         self.weight = weight
 
+        self.dtype = self.inputs.dtype
+
     def __len__(self) -> int:
         return len(self.inputs)
 
@@ -101,11 +108,20 @@ class Rows:
         chunk = min(chunks, default=None)
         return epoch_order(len(self), seed=seed, epoch=epoch, shuffle=shuffle, chunk=chunk)
 
-    def take(self, indices: Indices) -> tuple[FloatArray, FloatArray | None, FloatArray | None]:
-        """Return inputs, targets (None: the inputs) and weights of the rows at `indices`."""
-        targets = None if self.targets is None else self.targets.take(indices)
-        weight = None if self.weight is None else self.weight[indices]
-        return self.inputs.take(indices), targets, weight
+    @property
+    def shapes(self) -> list[Shape]:
+        """Shapes of one row of inputs, and of targets and weights where there are any."""
+        parts = [self.inputs, self.targets, self.weight]
+        return [part.shape[1:] for part in parts if part is not None]
+
+    def take(self, indices: Indices, out: Sequence[FloatArray]) -> None:
+        """Copy inputs, targets and weights at `indices` into as many arrays."""
+        remaining = list(out)
+        self.inputs.take(indices, remaining.pop(0))
+        if self.targets is not None:
+            self.targets.take(indices, remaining.pop(0))
+        if self.weight is not None:
+            self.weight.take(indices, axis=0, out=remaining.pop(0), mode="clip")
 
 
 def is_stream(inputs: Any) -> bool:

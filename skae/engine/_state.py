@@ -8,6 +8,7 @@ import keras
 import tensorflow as tf
 
 from skae._contracts import FloatArray
+from skae.engine._packing import Groups, Packing
 from skae.engine._program import State, Tensors
 
 
@@ -22,16 +23,19 @@ class ModelState:
     ----------
     model : keras.Model
         Compiled, its optimizer built.
+    packing : Packing
+        How the program takes the state.
     watched : bool
         Whether callbacks may look at the model, or change it, between epochs.
     """
 
-    def __init__(self, model: keras.Model, *, watched: bool) -> None:
-        self._model, self._watched = model, watched
-        self._variables = [
-            model.trainable_variables,
-            model.non_trainable_variables,
-            model.optimizer.variables,
+    def __init__(self, model: keras.Model, packing: Packing, *, watched: bool) -> None:
+        self._watched = watched
+        fixed = model.non_trainable_variables
+        self._parts = [
+            (model.trainable_variables, packing.weights),
+            (fixed, Groups.of(fixed)),
+            (model.optimizer.variables, packing.slots),
         ]
         self._state: State | None = None
 
@@ -39,8 +43,7 @@ class ModelState:
         """Return the state at the start of an epoch, metrics reset."""
         metrics = [tf.constant(value) for value in first_metrics]
         if self._state is None or self._watched:
-            trainable, fixed, optimizer = map(_read, self._variables)
-            return State(trainable, fixed, optimizer, metrics)
+            return State(*(groups.join(_read(part)) for part, groups in self._parts), metrics)
         self._state.metrics = metrics
         return self._state
 
@@ -63,7 +66,7 @@ class ModelState:
 
     def _write(self) -> None:
         assert self._state is not None
-        parts = (self._state.trainable, self._state.fixed, self._state.optimizer)
-        for variables, tensors in zip(self._variables, parts, strict=True):
-            for variable, tensor in zip(variables, tensors, strict=True):
+        joined = (self._state.trainable, self._state.fixed, self._state.optimizer)
+        for (variables, groups), tensors in zip(self._parts, joined, strict=True):
+            for variable, tensor in zip(variables, groups.part(tensors), strict=True):
                 variable.value.assign(tensor, read_value=False)

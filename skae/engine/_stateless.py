@@ -49,6 +49,37 @@ def stateless_optimizer(
     """
     config = optimizer.get_config()
     config["name"] = "stateless"
-    twin = _stateless_class(type(optimizer)).from_config(config)  # type: ignore[arg-type]
+    twin = _stateless_class(type(optimizer)).from_config(config)
     twin.build(list(variables))
     return twin
+
+
+def slot_names(
+    optimizer: keras.optimizers.Optimizer, n_weights: int
+) -> list[tuple[int | None, Any]]:
+    """Return what each variable is that an optimizer has for a number of weights.
+
+    Parameters
+    ----------
+    optimizer : keras.optimizers.Optimizer
+        Taken for its class and configuration; not changed.
+    n_weights : int
+
+    Returns
+    -------
+    names : list of (int or None, object)
+        In the order of ``optimizer.variables``: the weight's index and the kind ("momentum"), or
+        None and a number for what all weights share.
+    """
+    weights = [object() for _ in range(n_weights)]
+    names: list[tuple[int | None, Any]] = []
+
+    def note(self: Any, reference: object, name: str = "var", **_: Any) -> None:  # noqa: ARG001
+        names.append((weights.index(reference), name))
+
+    kind = _stateless_class(type(optimizer))
+    noting: Any = type(kind.__name__, (kind,), {"add_variable_from_reference": note})
+    twin = noting.from_config({**optimizer.get_config(), "name": "noting"})
+    shared = len(twin.variables)
+    twin.build(weights)
+    return [*((None, number) for number in range(shared)), *names]

@@ -1,0 +1,143 @@
+"""Joins small weights into one vector while a program trains them.
+
+TensorFlow dispatches its kernels one by one, and a step of Adam is a dozen of them for every
+weight, however small. Joined weights need them once, and a call takes 8 tensors instead of 37:
+on two cores an epoch of 2,359 x 140 in batches of 512 through 32-16-8-16-32 units takes 0.6 of
+the time. XLA joins such steps by itself, and gains nothing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+from skae._contracts import Shape
+from skae.engine._stateless import slot_names
+
+# Beyond this, copying a weight into the vector and out of it costs more than its kernels.
+_MAX_SIZE = 2**14
+# Those that treat every element of a weight alike, so that it doesn't matter what lies beside it.
+_ELEMENTWISE = (
+    keras.optimizers.SGD,
+    keras.optimizers.Adam,
+    keras.optimizers.AdamW,
+    keras.optimizers.Adamax,
+    keras.optimizers.RMSprop,
+    keras.optimizers.Adagrad,
+    keras.optimizers.Adadelta,
+)
+
+
+class NotPackableError(Exception):
+    """A weight has no gradient, or a sparse one."""
+
+
+@dataclass(frozen=True)
+class Groups:
+    """Which tensors of a list travel as one vector; a group of one travels as it is.
+
+    Parameters
+    ----------
+    members : tuple of tuple of int
+        Indices of tensors, group by group.
+    shapes : tuple of tuple of int
+        Of the tensors.
+    """
+
+    members: tuple[tuple[int, ...], ...]
+    shapes: tuple[Shape, ...]
+
+    @classmethod
+    def of(cls, tensors: Sequence[Any], small: Sequence[int] = ()) -> Groups:
+        """Return groups that join the tensors at the indices `small` alone."""
+        others = [(i,) for i in range(len(tensors)) if i not in set(small)]
+        joined = [tuple(small)] if small else []
+        return cls((*joined, *others), tuple(tuple(tensor.shape) for tensor in tensors))
+
+    def join(self, tensors: Sequence[Any]) -> list[Any]:
+        """Return one tensor for each group."""
+        return [
+            tf.concat([tf.reshape(tensors[i], [-1]) for i in group], 0)
+            if len(group) > 1
+            else tensors[group[0]]
+            for group in self.members
+        ]
+
+    def join_variables(self, variables: Sequence[keras.Variable]) -> list[keras.Variable]:
+        """Return a variable for each group: its only member, or a new one for all of them."""
+        return [
+            keras.Variable(np.zeros(sum(self._sizes(group)), np.float32))
+            if len(group) > 1
+            else variables[group[0]]
+            for group in self.members
+        ]
+
+    def join_gradients(self, gradients: Sequence[Any]) -> list[Any]:
+        """Return one gradient for each group, or raise NotPackableError."""
+        for group in self.members:
+            if len(group) > 1 and not all(tf.is_tensor(gradients[i]) for i in group):
+                raise NotPackableError
+        return self.join(gradients)
+
+    def part(self, joined: Sequence[Any]) -> list[Any]:
+        """Return the tensors of the groups, each in its place."""
+        tensors: list[Any] = [None] * len(self.shapes)
+        for group, vector in zip(self.members, joined, strict=True):
+            parts = [vector]
+            if len(group) > 1:
+                parts = tf.split(vector, self._sizes(group))
+            for i, piece in zip(group, parts, strict=True):
+                tensors[i] = tf.reshape(piece, self.shapes[i]) if len(group) > 1 else piece
+        return tensors
+
+    def _sizes(self, group: tuple[int, ...]) -> list[int]:
+        return [int(np.prod(self.shapes[i])) for i in group]
+
+
+@dataclass(frozen=True)
+class Packing:
+    """The groups of a model's trainable weights, and those of its optimizer's variables."""
+
+    weights: Groups
+    slots: Groups
+
+
+def is_packable(optimizer: keras.optimizers.Optimizer) -> bool:
+    """Tell whether an optimizer's step is the same for weights that are joined."""
+    norms = (optimizer.clipnorm, optimizer.global_clipnorm)
+    return type(optimizer) in _ELEMENTWISE and norms == (None, None)
+
+
+def pack(model: keras.Model, *, packed: bool) -> Packing:
+    """Return how a model's state travels.
+
+    Parameters
+    ----------
+    model : keras.Model
+        Compiled.
+    packed : bool
+        Whether to join its small weights; otherwise every tensor travels as it is.
+    """
+    weights, slots = model.trainable_variables, model.optimizer.variables
+    small = [i for i, weight in enumerate(weights) if packed and _is_small(weight)]
+    if len(small) < 2:
+        return Packing(Groups.of(weights), Groups.of(slots))
+    groups = Groups.of(weights, small)
+    index = {name: i for i, name in enumerate(slot_names(model.optimizer, len(weights)))}
+    # As the optimizer of the joined weights names its variables, in its order.
+    members = [
+        [index[i, kind] for i in ((None,) if group is None else groups.members[group])]
+        for group, kind in slot_names(model.optimizer, len(groups.members))
+    ]
+    shapes = tuple(tuple(slot.shape) for slot in slots)
+    return Packing(groups, Groups(tuple(map(tuple, members)), shapes))
+
+
+def _is_small(weight: keras.Variable) -> bool:
+    plain = weight.constraint is None and not getattr(weight, "overwrite_with_gradient", False)
+    return plain and weight.dtype == "float32" and int(np.prod(weight.shape)) <= _MAX_SIZE
