@@ -22,9 +22,12 @@ from skae._contracts import FloatArray
 MAX_ROWS = 128
 _SELU_ALPHA, _SELU_SCALE = 1.6732632423543772, 1.0507009873554805
 
+# One row is rectified in half the time that a Python number takes.
+_ZERO = np.zeros(())
+
 _ACTIVATIONS: dict[Any, Callable[[FloatArray], FloatArray] | None] = {
     keras.activations.linear: None,
-    keras.activations.relu: lambda z: np.maximum(z, 0, out=z),
+    keras.activations.relu: lambda z: np.maximum(z, _ZERO, out=z),
     keras.activations.tanh: lambda z: np.tanh(z, out=z),
     keras.activations.sigmoid: lambda z: expit(z, out=z),
     keras.activations.elu: lambda z: np.where(z > 0, z, np.expm1(np.minimum(z, 0))),
@@ -58,12 +61,12 @@ class _Weights:
 
     Weights set by hand have to count, and TensorFlow gives no sign of a change. But a buffer that
     somebody else holds is never written to: an update puts the variable on a new one. So as long
-    as the views of the last call are held, an equal address means equal content.
+    as the views of the last call are held, equal memory means equal content.
     """
 
     def __init__(self, handles: list[Any]) -> None:
         self._handles = handles
-        self._kept: tuple[list[int], _Arrays, _Arrays] = ([], [], [])
+        self._kept: tuple[_Arrays, _Arrays] = ([], [])
 
     def __call__(self) -> _Arrays:
         if not self._handles:
@@ -74,11 +77,10 @@ class _Weights:
             f=_reader(len(self._handles)),
         )
         views = [np.asarray(tensor) for tensor in tensors]
-        addresses = [view.__array_interface__["data"][0] for view in views]
-        known, _, arrays = self._kept
-        if addresses != known:
+        known, arrays = self._kept
+        if not known or not all(map(np.may_share_memory, views, known)):
             arrays = [view.astype(np.float64) for view in views]
-            self._kept = (addresses, views, arrays)
+            self._kept = (views, arrays)
         return arrays
 
 
@@ -117,7 +119,7 @@ def _dense(layer: keras.layers.Dense, handles: list[Any]) -> _Step:
     use_bias, activate = layer.use_bias, _ACTIVATIONS[layer.activation]
 
     def step(rows: FloatArray, weights: _Arrays) -> FloatArray:
-        z = rows @ weights[place]
+        z = rows.dot(weights[place])  # half the time of "@" for one row
         if use_bias:
             z += weights[place + 1]
         return z if activate is None else activate(z)

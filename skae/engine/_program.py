@@ -14,7 +14,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from skae._contracts import FloatArray, Shape
+from skae._contracts import Shape
 from skae.engine._dense_stack import dense_stack, double_precision
 from skae.engine._packing import NotPackableError, Packing, pack
 from skae.engine._stateless import stateless_optimizer
@@ -88,7 +88,7 @@ class Program:
         Flat state, block and sizes in; flat state and results out.
     names : tuple of str
         Of the results.
-    first_metrics : tuple of ndarray
+    first_metrics : list of Tensor
         Metrics' variables at the start of an epoch.
     layout : Layout
         What it was built for, not packed where the model turned out not to allow it.
@@ -98,7 +98,7 @@ class Program:
 
     function: Callable[..., Any]
     names: tuple[str, ...]
-    first_metrics: tuple[FloatArray, ...]
+    first_metrics: Tensors
     layout: Layout
     packing: Packing
 
@@ -119,10 +119,10 @@ class _Steps:
         )
         self.names: tuple[str, ...] = ()
 
-    def first_metrics(self) -> tuple[FloatArray, ...]:
+    def first_metrics(self) -> Tensors:
         self.model.reset_metrics()
         zeros = [np.zeros((), np.float32)] * 2
-        return (*(np.asarray(variable) for variable in self.metrics), *zeros)
+        return [tf.constant(value) for value in (*map(np.asarray, self.metrics), *zeros)]
 
     def variables(self) -> list[Any]:
         slots = self.optimizer.variables if self.optimizer is not None else []

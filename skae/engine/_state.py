@@ -5,9 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import keras
-import tensorflow as tf
 
-from skae._contracts import FloatArray
 from skae.engine._packing import Groups, Packing
 from skae.engine._program import State, Tensors
 
@@ -39,12 +37,12 @@ class ModelState:
         ]
         self._state: State | None = None
 
-    def start_epoch(self, first_metrics: tuple[FloatArray, ...]) -> State:
+    def start_epoch(self, first_metrics: Tensors) -> State:
         """Return the state at the start of an epoch, metrics reset."""
-        metrics = [tf.constant(value) for value in first_metrics]
         if self._state is None or self._watched:
-            return State(*(groups.join(_read(part)) for part, groups in self._parts), metrics)
-        self._state.metrics = metrics
+            trainable, fixed, slots = (groups.join(_read(part)) for part, groups in self._parts)
+            return State(trainable, fixed, slots, first_metrics)
+        self._state.metrics = first_metrics
         return self._state
 
     def end_epoch(self, state: State) -> None:
@@ -58,11 +56,10 @@ class ModelState:
         if self._state is not None and not self._watched:
             self._write()
 
-    def measured(self, first_metrics: tuple[FloatArray, ...]) -> State:
+    def measured(self, first_metrics: Tensors) -> State:
         """Return the state as an evaluation takes it, without the optimizer's."""
         assert self._state is not None
-        metrics = [tf.constant(value) for value in first_metrics]
-        return State(self._state.trainable, self._state.fixed, [], metrics)
+        return State(self._state.trainable, self._state.fixed, [], first_metrics)
 
     def _write(self) -> None:
         assert self._state is not None

@@ -49,7 +49,7 @@ def stateless_optimizer(
     """
     config = optimizer.get_config()
     config["name"] = "stateless"
-    twin = _stateless_class(type(optimizer)).from_config(config)
+    twin = _stateless_class(type(optimizer)).from_config(config)  # type: ignore[arg-type]
     twin.build(list(variables))
     return twin
 
@@ -77,7 +77,7 @@ def slot_names(
     def note(self: Any, reference: object, name: str = "var", **_: Any) -> None:  # noqa: ARG001
         names.append((weights.index(reference), name))
 
-    kind = _stateless_class(type(optimizer))
+    kind: Any = _stateless_class(type(optimizer))  # type: ignore[arg-type]
     noting: Any = type(kind.__name__, (kind,), {"add_variable_from_reference": note})
     twin = noting.from_config({**optimizer.get_config(), "name": "noting"})
     shared = len(twin.variables)
