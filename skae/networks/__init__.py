@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from skae import _tensorflow  # noqa: F401  quiet import, before anything imports TensorFlow
 from skae.networks._build import NAMES, accepted_options, build
+from skae.networks._contractive import ContractiveEncoder
 from skae.networks._variational import posterior
 
-__all__ = ["NAMES", "accepted_options", "build", "posterior"]
+__all__ = ["NAMES", "ContractiveEncoder", "accepted_options", "build", "posterior"]

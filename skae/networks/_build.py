@@ -103,7 +103,7 @@ def accepted_options(name: str) -> frozenset[str]:
     --------
     >>> from skae.networks import accepted_options
     >>> sorted(accepted_options("linear"))
-    ['kernel_initializer', 'tied']
+    ['activity_regularizer', 'contraction', 'kernel_initializer', 'tied']
     """
     return _arguments_of(_builder(name)) - _FLAT
 

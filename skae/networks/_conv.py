@@ -28,6 +28,7 @@ def build_conv(
     latent_activation: Any = None,
     kernel_initializer: Any = "glorot_uniform",
     activity_regularizer: Any = None,
+    contraction: float = 0.0,
 ) -> Network:
     """Return a convolutional autoencoder.
 
@@ -69,6 +70,8 @@ def build_conv(
         Of every layer, each with a seed of its own.
     activity_regularizer : str, Regularizer or None, default=None
         Penalty on the code.
+    contraction : float, default=0.0
+        Weight of the squared slope of the code, see `ContractiveEncoder`.
 
     Returns
     -------
@@ -98,7 +101,7 @@ def build_conv(
     )
     output_activation = _parts.check_activation(output_activation, "output_activation")
     decoder = _decoder(spec, plan, seeds, encoder.output_shape[1:], output_activation)
-    return _parts.assemble(encoder, decoder, spec)
+    return _parts.assemble(encoder, decoder, spec, seeds, contraction)
 
 
 def _encoder(

@@ -20,6 +20,7 @@ def build_dense(
     latent_activation: Any = None,
     kernel_initializer: Any = "glorot_uniform",
     activity_regularizer: Any = None,
+    contraction: float = 0.0,
 ) -> Network:
     """Return a dense autoencoder with the encoder's hidden layers mirrored in the decoder.
 
@@ -35,6 +36,8 @@ def build_dense(
         Of every layer, each with a seed of its own.
     activity_regularizer : str, Regularizer or None, default=None
         Penalty on the code, such as ``keras.regularizers.L1(1e-4)`` for a sparse one.
+    contraction : float, default=0.0
+        Weight of the squared slope of the code, see `ContractiveEncoder`.
 
     Returns
     -------
@@ -67,7 +70,7 @@ def build_dense(
         output_activation=output_activation,
         initializer=kernel_initializer,
     )
-    return _parts.assemble(encoder, decoder, spec)
+    return _parts.assemble(encoder, decoder, spec, seeds, contraction)
 
 
 def dense_decoder(

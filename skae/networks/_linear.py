@@ -58,6 +58,8 @@ def build_linear(
     output_activation: Any = None,
     tied: bool = False,
     kernel_initializer: Any = "glorot_uniform",
+    activity_regularizer: Any = None,
+    contraction: float = 0.0,
 ) -> Network:
     """Return an autoencoder of two affine maps, without hidden layers or activations.
 
@@ -73,6 +75,10 @@ def build_linear(
         Whether the decoder's weights are the encoder's, transposed; each has a bias of its own.
     kernel_initializer : str or Initializer, default="glorot_uniform"
         Of both maps.
+    activity_regularizer : str, Regularizer or None, default=None
+        Penalty on the code.
+    contraction : float, default=0.0
+        Weight of the squared slope of the code, see `ContractiveEncoder`.
 
     Returns
     -------
@@ -84,7 +90,12 @@ def build_linear(
     latent_dim = _parts.check_latent_dim(latent_dim)
     inputs, rows = _parts.flat_input(spec.input_shape, "inputs")
     code = _parts.dense_layer(
-        latent_dim, "code", seeds, initializer=kernel_initializer, dtype=dtype
+        latent_dim,
+        "code",
+        seeds,
+        initializer=kernel_initializer,
+        activity_regularizer=activity_regularizer,
+        dtype=dtype,
     )
     encoder = keras.Model(inputs, code(rows), name="encoder")
     output = _parts.dense_layer(
@@ -98,7 +109,7 @@ def build_linear(
         output = TiedDense(code, name="output", dtype=dtype)
     codes = keras.Input((latent_dim,), name="code_inputs")
     decoder = keras.Model(codes, _parts.shaped(output(codes), spec.output_shape), name="decoder")
-    return _parts.assemble(encoder, decoder, spec)
+    return _parts.assemble(encoder, decoder, spec, seeds, contraction)
 
 
 def _check_linear(output_activation: Any, tied: bool, spec: NetworkSpec) -> None:

@@ -18,6 +18,7 @@ import numpy as np
 
 from skae._contracts import Network, NetworkSpec, Shape
 from skae._messages import did_you_mean
+from skae.networks._contractive import ContractiveEncoder, check_contraction
 
 
 class Seeds:
@@ -169,8 +170,23 @@ def noisy_input(spec: NetworkSpec) -> tuple[Any, Any]:
     return inputs, inputs if spec.noise is None else spec.noise(inputs)
 
 
-def assemble(encoder: keras.Model, decoder: keras.Model, spec: NetworkSpec) -> Network:
+def contracted(encoder: keras.Model, contraction: Any, seeds: Seeds) -> keras.layers.Layer:
+    """Return the encoder, with a penalty on the slope of its codes unless `contraction` is 0."""
+    weight = check_contraction(contraction, "model__contraction")
+    if weight == 0:
+        return encoder
+    return ContractiveEncoder(encoder, weight, seed=seeds.draw(), dtype=output_dtype())
+
+
+def assemble(
+    encoder: keras.Model,
+    decoder: keras.Model,
+    spec: NetworkSpec,
+    seeds: Seeds,
+    contraction: Any,
+) -> Network:
     """Return input -> noise -> encoder -> decoder as one model with its two views."""
     inputs, corrupted = noisy_input(spec)
-    model = keras.Model(inputs, decoder(encoder(corrupted)), name="autoencoder")
+    codes = contracted(encoder, contraction, seeds)(corrupted)
+    model = keras.Model(inputs, decoder(codes), name="autoencoder")
     return Network(model=model, encoder=encoder, decoder=decoder)

@@ -26,6 +26,7 @@ def build_recurrent(
     latent_activation: Any = None,
     kernel_initializer: Any = "glorot_uniform",
     activity_regularizer: Any = None,
+    contraction: float = 0.0,
 ) -> Network:
     """Return an autoencoder of LSTM or GRU layers.
 
@@ -48,6 +49,8 @@ def build_recurrent(
         Of every layer, each with a seed of its own; recurrent weights are orthogonal.
     activity_regularizer : str, Regularizer or None, default=None
         Penalty on the code.
+    contraction : float, default=0.0
+        Weight of the squared slope of the code, see `ContractiveEncoder`.
 
     Returns
     -------
@@ -59,7 +62,8 @@ def build_recurrent(
     seeds = _parts.Seeds(spec.seed)
     inputs = keras.Input(spec.input_shape, name="inputs")
     steps = _with_channels(inputs, spec.input_shape)
-    steps = _stack(steps, sizes, seeds, cell, kernel_initializer, sequences=False)
+    cells = {"seeds": seeds, "cell": cell, "initializer": kernel_initializer}
+    steps = _stack(steps, sizes, **cells, sequences=False, fused=not contraction)
     code = _parts.dense_layer(
         _parts.check_latent_dim(latent_dim),
         "code",
@@ -70,19 +74,28 @@ def build_recurrent(
         dtype=_parts.output_dtype(),
     )
     encoder = keras.Model(inputs, code(steps), name="encoder")
-    codes = keras.Input((encoder.output_shape[1],), name="code_inputs")
+    code_size = encoder.output_shape[1]
+    decoder = _decoder(code_size, spec, output_activation, sizes=sizes[::-1], **cells)
+    return _parts.assemble(encoder, decoder, spec, seeds, contraction)
+
+
+def _decoder(
+    code_size: int, spec: NetworkSpec, output_activation: Any, **cells: Any
+) -> keras.Model:
+    """Return code -> the same code at every step -> recurrent layers -> values of every step."""
+    codes = keras.Input((code_size,), name="code_inputs")
     steps = keras.layers.RepeatVector(spec.output_shape[0], name="repeat")(codes)
-    steps = _stack(steps, sizes[::-1], seeds, cell, kernel_initializer, sequences=True)
+    steps = _stack(steps, **cells, sequences=True)
     output = _parts.dense_layer(
         _parts.n_values(spec.output_shape[1:]),
         "output",
-        seeds,
+        cells["seeds"],
         activation=_parts.check_activation(output_activation, "output_activation"),
-        initializer=kernel_initializer,
+        initializer=cells["initializer"],
         dtype=_parts.output_dtype(),
     )
     rows = keras.layers.Reshape(spec.output_shape, name="reshape")(output(steps))
-    return _parts.assemble(encoder, keras.Model(codes, rows, name="decoder"), spec)
+    return keras.Model(codes, rows, name="decoder")
 
 
 def _check_cells(hidden_layer_sizes: Any, cell: Any) -> tuple[int, ...]:
@@ -120,8 +133,12 @@ def _stack(
     initializer: Any,
     *,
     sequences: bool,
+    fused: bool = True,
 ) -> Any:
-    """Return `steps` after recurrent layers; the last state alone, unless `sequences`."""
+    """Return `steps` after recurrent layers; the last state alone, unless `sequences`.
+
+    A GPU's fused kernels can't be differentiated twice, which the slope of a code needs.
+    """
     for number, size in enumerate(sizes, start=1):
         layer = _CELLS[cell](
             size,
@@ -129,6 +146,7 @@ def _stack(
             kernel_initializer=_parts.make_initializer(initializer, seeds),
             recurrent_initializer=_parts.make_initializer("orthogonal", seeds),
             seed=seeds.draw(),
+            use_cudnn="auto" if fused else False,
             name=f"recurrent_{number}",
         )
         steps = layer(steps)

@@ -9,6 +9,7 @@ import keras
 
 from skae._contracts import Network, NetworkSpec
 from skae.networks import _parts
+from skae.networks._contractive import ContractiveEncoder
 from skae.networks._dense import dense_decoder
 
 
@@ -127,6 +128,8 @@ def build_variational(
     capacity: float | None = None,
     kl_warmup_epochs: int = 0,
     kernel_initializer: Any = "glorot_uniform",
+    activity_regularizer: Any = None,
+    contraction: float = 0.0,
 ) -> Network:
     """Return a dense variational autoencoder, with the encoder mirrored in the decoder.
 
@@ -148,6 +151,10 @@ def build_variational(
         Epochs over which beta rises linearly from 0.
     kernel_initializer : str or Initializer, default="glorot_uniform"
         Of every layer, each with a seed of its own.
+    activity_regularizer : str, Regularizer or None, default=None
+        Penalty on the mean of the code.
+    contraction : float, default=0.0
+        Weight of the squared slope of the code's mean, see `ContractiveEncoder`.
 
     Returns
     -------
@@ -164,10 +171,9 @@ def build_variational(
         name="sampling",
         dtype=_parts.output_dtype(),
     )
-    latent_dim = _parts.check_latent_dim(latent_dim)
     inputs, rows = _parts.flat_input(spec.input_shape, "inputs")
     rows = _parts.dense_stack(rows, sizes, seeds, activation, kernel_initializer)
-    normal = _normal(rows, latent_dim, seeds, kernel_initializer)
+    normal = _normal(rows, latent_dim, seeds, kernel_initializer, activity_regularizer)
     gaussian = keras.Model(inputs, normal, name="posterior")
     decoder = dense_decoder(
         latent_dim,
@@ -179,24 +185,34 @@ def build_variational(
         initializer=kernel_initializer,
     )
     inputs, corrupted = _parts.noisy_input(spec)
-    model = keras.Model(inputs, decoder(sampling(gaussian(corrupted))), name="autoencoder")
+    normal = _parts.contracted(gaussian, contraction, seeds)(corrupted)
+    model = keras.Model(inputs, decoder(sampling(normal)), name="autoencoder")
     sampling.beta.assign(0.0 if kl_warmup_epochs else beta)
     encoder = keras.Model(gaussian.input, gaussian.outputs[0], name="encoder")
     return Network(model=model, encoder=encoder, decoder=decoder, callbacks=(monitor,))
 
 
-def _normal(rows: Any, latent_dim: int, seeds: _parts.Seeds, initializer: Any) -> list[Any]:
+def _normal(
+    rows: Any, latent_dim: int, seeds: _parts.Seeds, initializer: Any, regularizer: Any
+) -> list[Any]:
     """Return mean and log-variance of the codes of `rows`.
 
     The log-variance starts at 0 for every row: drawn at random, it is large where the inputs are
     (unscaled columns in the hundreds), and its exponential overflows in the first epoch.
     """
-    return [
-        _parts.dense_layer(latent_dim, name, seeds, initializer=first, dtype=_parts.output_dtype())(
-            rows
+    kinds = (("mu", initializer, regularizer), ("log_var", "zeros", None))
+    layers = [
+        _parts.dense_layer(
+            _parts.check_latent_dim(latent_dim),
+            name,
+            seeds,
+            initializer=first,
+            activity_regularizer=penalty,
+            dtype=_parts.output_dtype(),
         )
-        for name, first in (("mu", initializer), ("log_var", "zeros"))
+        for name, first, penalty in kinds
     ]
+    return [layer(rows) for layer in layers]
 
 
 def posterior(model: keras.Model) -> keras.Model:
@@ -230,8 +246,9 @@ def posterior(model: keras.Model) -> keras.Model:
     ((3, 2), (3, 2))
     """
     for layer in model.layers:
-        if layer.name == "posterior" and isinstance(layer, keras.Model):
-            return layer
+        inner = layer.layer if isinstance(layer, ContractiveEncoder) else layer
+        if inner.name == "posterior" and isinstance(inner, keras.Model):
+            return inner
     raise ValueError(
         f"The model {model.name!r} has no sub-model named 'posterior' that gives the mean and the "
         "log-variance of codes; use model='variational', or give such a sub-model that name."

@@ -9,10 +9,11 @@ from functools import cache
 import skae
 from tests.house._source import module_names
 
-SUBPACKAGES = ("datasets", "engine", "exceptions", "inspection", "noise", "thresholds")
+SUBPACKAGES = ("datasets", "engine", "exceptions", "inspection", "networks", "noise", "thresholds")
 # What estimators ask the other parts of the house for; nothing that users call.
 SEAMS = {
     "skae.engine": {"KerasTrainer", "is_stream", "run", "run_errors", "select_trainer"},
+    "skae.networks": {"accepted_options", "build", "posterior"},
     "skae.noise": {"make_noise"},
     "skae.thresholds": {"resolve_threshold"},
 }

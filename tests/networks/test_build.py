@@ -172,7 +172,9 @@ def test_option_that_the_estimator_has():
 
 
 def test_accepted_options():
-    assert networks.accepted_options("linear") == {"tied", "kernel_initializer"}
+    penalties = {"activity_regularizer", "contraction"}
+    assert networks.accepted_options("linear") == {"tied", "kernel_initializer", *penalties}
+    assert all(networks.accepted_options(name) >= penalties for name in networks.NAMES)
     assert {"beta", "capacity", "kl_warmup_epochs"} <= networks.accepted_options("variational")
     with pytest.raises(ValueError, match="Did you mean 'conv'"):
         networks.accepted_options("convo")
