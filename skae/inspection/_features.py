@@ -207,7 +207,7 @@ class FeatureErrorDisplay:
         self.texts_ = []
         if self.values is not None and self.reconstruction is not None:
             pairs = zip(np.asarray(self.values), np.asarray(self.reconstruction), strict=True)
-            labels = [f"{value:.3g}, expected {again:.3g}" for value, again in pairs]
+            labels = [f"is {value:.3g}, expected {again:.3g}" for value, again in pairs]
             self.texts_ = ax.bar_label(self.bars_, labels, padding=3, fontsize="small")
             ax.margins(x=0.7)  # room for the labels
         ax.set_yticks(places, names)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import matplotlib.pyplot as plt
 import numpy as np
 import pytest
 from matplotlib.figure import Figure
@@ -19,6 +20,14 @@ def test_codes_lie_where_transform_puts_them(coder, images, labels):
     assert (display.ax_.get_xlabel(), display.ax_.get_ylabel()) == ("code[2]", "code[0]")
     assert [text.get_text() for text in display.legend_.get_texts()] == ["-1", "1"]
     assert display.colorbar_ is None
+
+
+@pytest.mark.parametrize("layout", [None, "constrained", "tight"])
+def test_the_legend_leaves_the_next_picture_alone(layout):
+    figure, axes = plt.subplots(1, 2, layout=layout)
+    display = LatentSpaceDisplay.from_predictions(np.eye(4), list("abcd"), ax=axes[0])
+    figure.canvas.draw()
+    assert not display.legend_.get_window_extent().overlaps(axes[1].get_tightbbox())
 
 
 def test_numbers_get_a_colour_bar(coder, images):

@@ -139,7 +139,7 @@ def test_features_come_by_error_with_value_and_reconstruction(detector, frame):
     assert display.ax_.yaxis_inverted()
     name = errors.index[0]
     again = detector.reconstruct(frame)[2, frame.columns.get_loc(name)]
-    shown = f"{frame[name].iloc[2]:.3g}, expected {again:.3g}"
+    shown = f"is {frame[name].iloc[2]:.3g}, expected {again:.3g}"
     assert display.texts_[0].get_text() == shown
     assert display.ax_.get_title() == "Row 102: error by feature"
 
