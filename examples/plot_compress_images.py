@@ -66,6 +66,7 @@ figure, axes = plt.subplots(1, 2, figsize=(10, 3.8), layout="constrained")
 axes[0].plot(sizes, errors, "o-", label="autoencoder")
 axes[0].plot(sizes, pca_errors, "s--", label="PCA")
 axes[0].set(xlabel="numbers in the code", ylabel="mse of unseen images", xticks=sizes)
+axes[0].set_title(f"What is lost ({source})")
 axes[0].legend()
 LossCurveDisplay.from_estimator(coders[sizes[1]], ax=axes[1])
 axes[1].set_title(f"Training with a code of {sizes[1]} numbers")
@@ -78,3 +79,4 @@ display = ReconstructionDisplay(
     row_labels=["original", *(f"from {size} numbers" for size in sizes)],
 ).plot()
 plt.show()
+# sphinx_gallery_thumbnail_number = 2

@@ -69,6 +69,7 @@ print("code:", pairs.encoder_.output_shape[1:])
 # %%
 # How clean they come out
 # -----------------------
+# Clean images are enough: fresh noise serves at least as well as pairs.
 for name, images in {
     "the noisy images": noisy_test,
     "trained on pairs": pairs.predict(noisy_test),

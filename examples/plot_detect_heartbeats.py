@@ -42,17 +42,19 @@ print(f"{source}: {len(normal)} normal beats to learn from, {len(test)} of both 
 # %%
 # Trained on normal beats
 # -----------------------
-# The rule of the tutorials cuts at the mean + 1 standard deviation of the training errors, and so
-# flags every tenth normal beat.
+# The rule of the tutorials cuts at the mean + 1 standard deviation of the training errors, which
+# takes a good share of the normal beats for abnormal ones. Precision and recall are those of the
+# normal beats, as in the tutorials.
 
 
 def judge(name, detector):
     found = detector.predict(test)
     print(
-        f"{name:<34} accuracy {accuracy_score(test_label, found):.3f}"
+        f"{name:<31} accuracy {accuracy_score(test_label, found):.3f}"
         f"  precision {precision_score(test_label, found):.3f}"
-        f"  recall {recall_score(test_label, found):.3f}  (of normal beats)"
+        f"  recall {recall_score(test_label, found):.3f}"
     )
+    print(f"  false alarms: {np.mean(found[test_label == 1] == -1):.1%} of the normal beats")
 
 
 detector = ReconstructionOutlierDetector(
@@ -64,7 +66,8 @@ print(f"ROC AUC {roc_auc_score(test_label, detector.score_samples(test)):.3f}")
 # %%
 # A wider code, a longer training, a better cut
 # ---------------------------------------------
-# The labels of the training beats, which training did not use, choose the cut.
+# The labels of the training beats choose the cut: the abnormal ones, which training left out, count
+# as well.
 better = ReconstructionOutlierDetector(
     hidden_layer_sizes=(64,), latent_dim=16, loss="mae", epochs=100, batch_size=64, random_state=0
 ).fit(normal)
@@ -94,3 +97,4 @@ for ax, (kind, name) in zip(axes, names.items(), strict=True):
     display = SignalReconstructionDisplay.from_estimator(better, test, row=typical, ax=ax)
     ax.set(title=f"Typical {name}: {ax.get_title()}", ylabel="signal, scaled to [0, 1]")
 plt.show()
+# sphinx_gallery_thumbnail_number = 2

@@ -24,9 +24,11 @@ from skae.inspection import LossCurveDisplay, ReconstructionDisplay
 try:
     data = fetch_fashion_mnist(subset="train", download_if_missing=False)
     images, kind = data.images.astype("float32") / 255, data.target
+    names = [f"a {name}".lower() for name in data.target_names]
     first, second, beta, epochs, source = 0, 3, 1.0, 25, "Fashion-MNIST"
 except OSError:
     images, kind = load_digits().images.astype("float32") / 16, load_digits().target
+    names = [f"a {digit}" for digit in range(10)]
     first, second, beta, epochs, source = 0, 4, 0.2, 100, "digits"
 n_valid = len(images) // 12
 train, valid = images[:-n_valid], images[-n_valid:]
@@ -72,8 +74,8 @@ between = [
     vae.inverse_transform(np.stack([(1 - t) * a + t * b for t in steps]))
     for a, b in zip(start, end, strict=True)
 ]
-display = ReconstructionDisplay(between, column_labels=[f"{t:.2f}" for t in steps]).plot()
-display.ax_.set_title("Codes between those of two images")
+display = ReconstructionDisplay(between, column_labels=[f"{t:.0%}" for t in steps]).plot()
+display.ax_.set_title(f"From {names[first]} to {names[second]}: share of the second code")
 
 # %%
 # A direction with a meaning
@@ -83,6 +85,7 @@ direction = codes[kind == first].mean(axis=0) - codes[kind == second].mean(axis=
 some = np.flatnonzero(kind == second)[:10]
 display = ReconstructionDisplay(
     [images[some], vae.reconstruct(images[some]), vae.inverse_transform(codes[some] + direction)],
-    row_labels=["original", "reconstruction", f"towards kind {first}"],
+    row_labels=["original", "reconstruction", f"towards {names[first]}"],
 ).plot()
 plt.show()
+# sphinx_gallery_thumbnail_number = 2

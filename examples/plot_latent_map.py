@@ -63,3 +63,4 @@ few = slice(0, 3000)
 LatentSpaceDisplay.from_estimator(coder, test[few], test_kind[few], ax=axes[0])
 LatentGridDisplay.from_estimator(coder, n_steps=10, limits=(-limit, limit), ax=axes[1])
 plt.show()
+# sphinx_gallery_thumbnail_number = 2

@@ -75,6 +75,8 @@ for name in ("val_loss", "val_rounded_accuracy"):
 figure, axes = plt.subplots(1, 2, figsize=(10, 3.6), layout="constrained")
 LossCurveDisplay.from_estimator(coder, ax=axes[0])
 LossCurveDisplay.from_estimator(coder, metric="rounded_accuracy", ax=axes[1])
+
+# %%
 ReconstructionDisplay.from_estimator(coder, valid)
 
 # %%
@@ -93,3 +95,4 @@ display = LatentSpaceDisplay.from_predictions(flat, valid_kind[few], ax=ax)
 ax.set(title=f"{source}: codes of 30 numbers, laid out by t-SNE", xlabel="", ylabel="")
 ax.set(xticks=[], yticks=[])
 plt.show()
+# sphinx_gallery_thumbnail_number = 3
