@@ -15,6 +15,7 @@ SYSTEMS = {
     "linear": signals.linear,
     "heartbeats": signals.heartbeats,
     "better-heartbeats": signals.better_heartbeats,
+    "recurrent": signals.recurrent,
     "dense": images.dense,
     "stacked": images.stacked,
     "variational": images.variational,

@@ -90,6 +90,15 @@ def test_the_better_detector_is_chosen_without_the_test_part(monkeypatch):
     assert chosen[0] == chosen[1]
 
 
+def test_dense_and_recurrent_networks_are_judged_by_the_same_cuts():
+    rows = list(signals.recurrent(seeds=(0,), epochs=4))
+    assert [row.system for row in rows] == ["heartbeats, dense"] * 6 + ["heartbeats, recurrent"] * 6
+    assert [row.figure for row in rows[:6]] == [row.figure for row in rows[6:]]
+    assert all(0 < number(row.skae) <= 1 for row in rows)
+    networks = [each.model for each in signals.sequence_readers().values()]
+    assert networks == ["dense", "recurrent"]
+
+
 def test_the_linear_autoencoder_finds_pcas_plane():
     found = figures(signals.linear())
     assert number(found["angle to PCA's plane, 300 epochs"]) < 2
