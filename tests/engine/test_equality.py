@@ -9,11 +9,10 @@ import numpy as np
 import pytest
 
 from skae import engine
-from skae._contracts import Batchable, TrainingPlan
-from skae.engine._order import epoch_order
+from skae._contracts import Batchable
+from tests.engine._equality import OPTIMIZERS, PLAN, compare
 
 D = 6
-PLAN = TrainingPlan(epochs=3, batch_size=10, seed=5)
 
 
 def _init(seed):
@@ -84,69 +83,6 @@ MODELS = {
     "subclass": _subclass,
     "frozen": _frozen,
 }
-OPTIMIZERS = {
-    "adam": lambda: keras.optimizers.Adam(0.01),
-    "adamw": lambda: keras.optimizers.AdamW(0.01, weight_decay=0.1, clipnorm=0.05),
-    "sgd": lambda: keras.optimizers.SGD(0.1, momentum=0.9, nesterov=True, global_clipnorm=0.2),
-    "rmsprop": lambda: keras.optimizers.RMSprop(0.01, clipvalue=0.02),
-    "amsgrad": lambda: keras.optimizers.Adam(0.01, amsgrad=True),
-    "schedule": lambda: keras.optimizers.SGD(
-        keras.optimizers.schedules.ExponentialDecay(0.3, 2, 0.5)
-    ),
-}
-
-
-def _rows(model, n):
-    shape = (D,) if isinstance(model, Wrapped) else model.input_shape[1:]
-    return np.random.default_rng(0).normal(size=(n, *shape)).astype(np.float32)
-
-
-def by_keras(model, X, y, weight, *, validation, plan):
-    """Train by ``Model.fit`` alone, an epoch at a time in the engine's order."""
-    history = {}
-    for epoch in range(plan.epochs):
-        order = epoch_order(len(X), seed=plan.seed, epoch=epoch, shuffle=plan.shuffle)
-        new = model.fit(
-            X[order],
-            y[order],
-            sample_weight=None if weight is None else weight[order],
-            batch_size=plan.batch_size,
-            shuffle=False,
-            verbose=0,
-            validation_data=validation,
-        ).history
-        for name, values in new.items():
-            history.setdefault(name, []).extend(values)
-    return history
-
-
-def compare(
-    make, optimizer, plan=PLAN, *, n=23, n_val=0, weighted=False, targets=False, metrics=None
-):
-    """Train two equal models, one each way, and compare all there is."""
-    models = [make(), make()]
-    for model in models:
-        model.compile(OPTIMIZERS[optimizer](), "mse", metrics=metrics, jit_compile=False)
-    X = _rows(models[0], n)
-    y = X[::-1].copy() if targets else X
-    weight = np.random.default_rng(1).uniform(0.5, 2, n).astype(np.float32) if weighted else None
-    V = _rows(models[0], n_val + 5)[5:]
-    expected = by_keras(models[0], X, y, weight, validation=(V, V) if n_val else None, plan=plan)
-    trainer = engine.select_trainer("compiled", models[1], [], plan)
-    history = trainer.train(
-        models[1],
-        Batchable(X, y if targets else None, weight),
-        Batchable(V) if n_val else None,
-        plan,
-        [],
-    )
-    assert trainer.name == "compiled"
-    assert history.keys() == expected.keys()
-    for name, values in expected.items():
-        np.testing.assert_allclose(history[name], values, rtol=2e-5, err_msg=name)
-    states = [[*model.weights, *model.optimizer.variables] for model in models]
-    for wanted, got in zip(*states, strict=True):
-        np.testing.assert_allclose(got.numpy(), wanted.numpy(), rtol=1e-4, atol=2e-6)
 
 
 @pytest.mark.parametrize("name", MODELS)

@@ -1,0 +1,49 @@
+"""Every built-in network is trained by the engine as ``keras.Model.fit`` trains it."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import keras
+import pytest
+
+from skae import networks
+from tests.engine._equality import PLAN, compare
+from tests.networks._specs import spec_of
+
+CASES = {
+    "dense": ("dense", (6,), {"latent_activation": "relu"}),
+    "linear": ("linear", (6,), {}),
+    "tied": ("linear", (6,), {"tied": True}),
+    "conv": ("conv", (8, 8, 1), {}),
+    "upsampling": ("conv", (8, 8, 1), {"upsampling": True}),
+    "lstm": ("recurrent", (5, 2), {"cell": "lstm"}),
+    "gru": ("recurrent", (5, 2), {"cell": "gru"}),
+    "variational": ("variational", (6,), {"beta": 0.5, "capacity": 0.1}),
+}
+
+
+def _maker(case, **options):
+    name, shape, own = CASES[case]
+    penalty = keras.regularizers.L1(0.01)
+    spec = spec_of(name, shape, options={**own, "activity_regularizer": penalty, **options})
+    return lambda: networks.build(name, spec).model
+
+
+@pytest.mark.parametrize("optimizer", ["adam", "momentum", "rmsprop", "decaying"])
+@pytest.mark.parametrize("case", CASES)
+def test_networks(case, optimizer):
+    """Weighted, validated, regularised, with a short last batch."""
+    compare(_maker(case), optimizer, weighted=True, n_val=13, metrics=["mae"])
+
+
+# Not "variational": XLA draws other normal numbers from the same seed.
+@pytest.mark.parametrize("case", ["dense", "linear"])
+def test_networks_under_xla(case):
+    plan = replace(PLAN, jit_compile=True)
+    compare(_maker(case), "momentum", plan, weighted=True, n_val=13)
+
+
+@pytest.mark.parametrize("case", ["dense", "conv"])
+def test_contracted_networks(case):
+    compare(_maker(case, contraction=0.1), "adam", n_val=13)
