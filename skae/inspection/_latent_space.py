@@ -193,7 +193,7 @@ class LatentSpaceDisplay:
             own = {"color": palette(number % palette.N), "label": str(label), **options}
             self.scatters_[label] = ax.scatter(*codes[labels == label].T, **own)
         # Beside the points only where a layout makes room: else it would lie on the next picture.
-        place = {"loc": "upper right"}
+        place: dict[str, Any] = {"loc": "upper right"}
         if ax.figure.get_layout_engine() is not None:
             place = {"loc": "center left", "bbox_to_anchor": (1.0, 0.5)}
         self.legend_ = ax.legend(markerscale=2, title="label", **place)
