@@ -21,6 +21,7 @@ from skae._sklearn import CallbackSupportMixin, HasMethods, Interval, StrOptions
 from skae.errors import resolve_error
 from skae.estimators._callbacks import EpochBridge
 from skae.estimators._checks import RowChecks
+from skae.estimators._losses import check_loss
 from skae.estimators._rows import Rows
 from skae.estimators._scikeras import KerasWrapper, same
 from skae.estimators._state import RebuildableModel, unchanged_on_failure
@@ -105,6 +106,7 @@ class BaseAutoencoder(CallbackSupportMixin, RowChecks, RebuildableModel, KerasWr
             else:
                 self._build(rows)
             self._error = resolve_error(getattr(self, "error", "auto"), self.model_.loss)
+            self._check_loss(rows)
             self._train(rows, validation, epochs, context, append=partial and resumes)
             self._finish_fit(rows, validation)
         context.call_on_fit_task_end(estimator=self, X=X, y=y, reconstruction_attributes=dict)
@@ -183,6 +185,12 @@ class BaseAutoencoder(CallbackSupportMixin, RowChecks, RebuildableModel, KerasWr
 
     def _check_plan(self, rows: Rows, validation: Rows | None, *, partial: bool) -> None:
         """Refuse what an estimator could do only after training, before it starts."""
+
+    def _check_loss(self, rows: Rows) -> None:
+        targets, name = (rows.inputs, "X") if rows.targets is None else (rows.targets, "y")
+        last = keras.activations.get(self.output_activation)
+        is_linear = isinstance(self.model, str) and last is keras.activations.linear
+        check_loss(self.model_.loss, targets, name, is_linear=is_linear)
 
     def _training_noise(self, rows: Rows) -> Any:
         """Return the noise that the network is to add to its input while it trains."""
