@@ -15,15 +15,14 @@ import functools
 import sys
 import types
 from collections import namedtuple
-from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
+from collections.abc import Hashable, Iterator, Mapping, Sequence
 from typing import Any
 
 import keras
 import numpy as np
 
-# Their functions don't change their meaning within a process.
-_TRUSTED = {"abc", "builtins", "collections", "dataclasses", "enum", "functools", "keras", "math"}
-_TRUSTED |= {"numpy", "operator", "skae", "tensorflow", "typing"}
+from skae.engine._trust import TRUSTED, is_trusted
+
 _DROPPED = {"build_config", "compile_config", "name", "seed", "shared_object_id"}
 _MAX_CONSTANT_BYTES = 2**20
 _PLAIN = (type(None), bool, int, float, complex, str, bytes)
@@ -39,20 +38,16 @@ class UnshareableError(Exception):
     """An object can't be told apart from others for certain."""
 
 
-def is_trusted(kind: Any) -> bool:
-    """Tell classes and functions of Keras, TensorFlow, NumPy and skae from somebody's own."""
-    return (getattr(kind, "__module__", None) or "").split(".")[0] in _TRUSTED
-
-
-def _normalized(config: Any) -> Hashable:
+def normalized(config: Any) -> Hashable:
+    """Return the key of a configuration, names, seeds and initializers left out."""
     if isinstance(config, Mapping):
         return tuple(
-            (str(key), _normalized(value))
+            (str(key), normalized(value))
             for key, value in config.items()
             if key not in _DROPPED and not str(key).endswith("initializer")
         )
     if isinstance(config, (list, tuple)):
-        return tuple(_normalized(value) for value in config)
+        return tuple(normalized(value) for value in config)
     if type(config) in _PLAIN:
         return _plain(config)
     if isinstance(config, (np.ndarray, np.generic)):
@@ -82,7 +77,7 @@ def _globals_read(code: types.CodeType) -> Iterator[str]:
         if instruction.opname in {"LOAD_GLOBAL", "LOAD_NAME"}:
             yield instruction.argval
         imported = instruction.argval if instruction.opname == "IMPORT_NAME" else "builtins"
-        if imported.split(".")[0] not in _TRUSTED:
+        if imported.split(".")[0] not in TRUSTED:
             raise UnshareableError(f"code imports {imported!r} when it is called")
     for constant in code.co_consts:
         if isinstance(constant, types.CodeType):
@@ -96,7 +91,7 @@ def _settings(value: Any) -> Hashable:
     plain = (bool, int, float, str, dict, tuple)
     held = {name: part for name, part in vars(value).items() if isinstance(part, plain)}
     held.pop("_name", None)
-    return _normalized(held)
+    return normalized(held)
 
 
 def _hides_state(kind: type) -> bool:
@@ -174,7 +169,7 @@ class Fingerprint:
         if parts is not None:
             return (type(value).__name__, *(self.of(part) for part in parts))
         if isinstance(value, types.ModuleType):
-            if value.__name__.split(".")[0] not in _TRUSTED:
+            if value.__name__.split(".")[0] not in TRUSTED:
                 raise UnshareableError(f"code reads the module {value.__name__}")
             return ("module", value.__name__)
         return self._once(value, self._instance)
@@ -294,7 +289,7 @@ class Fingerprint:
             return not is_trusted(part)
         # Layers come by themselves, variables by the specification of the program.
         home = type(part).__module__.split(".")[0]
-        return home not in _TRUSTED | sys.stdlib_module_names and id(part) not in self._places
+        return home not in TRUSTED | sys.stdlib_module_names and id(part) not in self._places
 
     def _config(self, value: Any) -> Hashable:
         if not hasattr(value, "get_config"):
@@ -303,58 +298,4 @@ class Fingerprint:
             config = value.get_config()
         except (NotImplementedError, TypeError, ValueError) as error:
             raise UnshareableError(f"a {type(value).__name__} has no configuration") from error
-        return _normalized(config)
-
-
-def _bounded(describe: Callable[[keras.Model], Hashable]) -> Callable[[keras.Model], Hashable]:
-    @functools.wraps(describe)
-    def told(model: keras.Model) -> Hashable:
-        try:
-            return describe(model)
-        except RecursionError as error:
-            raise UnshareableError("its objects are nested too deeply") from error
-
-    return told
-
-
-@_bounded
-def model_key(model: keras.Model) -> Hashable:
-    """Return what a model is, weights, names and seeds aside.
-
-    Raises
-    ------
-    UnshareableError
-        If that can't be told for certain.
-    """
-    shapes = tuple((tuple(v.shape), str(v.dtype), v.trainable) for v in model.variables)
-    numbers = (keras.config.floatx(), keras.config.epsilon())
-    return (Fingerprint(model).of_layers(), shapes, numbers)
-
-
-@_bounded
-def compile_key(model: keras.Model) -> Hashable:
-    """Return what ``model.compile`` was told, the learning rate aside.
-
-    Raises
-    ------
-    UnshareableError
-        If that can't be told for certain.
-    """
-    told = model._compile_config.config
-    optimizer = model.optimizer
-    config = dict(optimizer.get_config())
-    prints = Fingerprint()
-    if not isinstance(config.get("learning_rate"), Mapping):
-        config.pop("learning_rate", None)
-    # Of a schedule of somebody's own, the configuration says less than its code.
-    schedule = optimizer._learning_rate
-    schedule = None if is_trusted(type(schedule)) else prints.of(schedule)
-    kept = [(name, prints.of(told.get(name))) for name in ("loss", "loss_weights")]
-    kept += [(name, _metrics(prints, told.get(name))) for name in ("metrics", "weighted_metrics")]
-    return (prints.of(type(optimizer)), _normalized(config), schedule, tuple(kept))
-
-
-def _metrics(prints: Fingerprint, metrics: Any) -> Hashable:
-    listed = metrics if isinstance(metrics, (list, tuple)) else [metrics]
-    # Here a name counts: the program reports its results by it.
-    return tuple((prints.of(metric), getattr(metric, "name", None)) for metric in listed)
+        return normalized(config)

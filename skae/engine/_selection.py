@@ -10,8 +10,8 @@ import tensorflow as tf
 
 from skae._contracts import Trainer, TrainingPlan
 from skae.engine._compiled import CompiledTrainer
-from skae.engine._fingerprint import is_trusted
 from skae.engine._keras_loop import KerasTrainer
+from skae.engine._trust import is_trusted
 
 _LOGGER = logging.getLogger("skae")
 _LOOP_METHODS = (

@@ -12,7 +12,8 @@ import keras
 
 from skae._contracts import Shape
 from skae.engine._cache import PROGRAMS
-from skae.engine._fingerprint import Fingerprint, UnshareableError, compile_key, model_key
+from skae.engine._fingerprint import Fingerprint, UnshareableError
+from skae.engine._keys import compile_key, model_key
 from skae.engine._program import Layout, Program, build_program, build_scoring
 
 _LOGGER = logging.getLogger("skae")

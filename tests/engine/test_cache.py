@@ -14,7 +14,8 @@ from skae import engine
 from skae._contracts import Batchable
 from skae.engine import _program
 from skae.engine._cache import ProgramCache
-from skae.engine._fingerprint import UnshareableError, compile_key, model_key
+from skae.engine._fingerprint import UnshareableError
+from skae.engine._keys import compile_key, model_key
 
 D = 6
 SCALE = 2.0

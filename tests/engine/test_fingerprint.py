@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import functools
 from typing import NamedTuple
 
 import keras
 import pytest
 
-from skae.engine._fingerprint import UnshareableError, compile_key, model_key
+from skae.engine._fingerprint import UnshareableError
+from skae.engine._keys import compile_key, model_key
+from skae.engine._trust import is_trusted
 
 D = 6
 
@@ -225,3 +228,27 @@ def test_a_part_of_a_graph_is_another_model():
     whole = keras.Model(inputs, keras.layers.ReLU()(middle))
     part, again = keras.Model(inputs, middle), keras.Model(inputs, middle)
     assert model_key(part) == model_key(again) != model_key(whole)
+
+
+def test_a_wrapper_is_not_trusted_for_the_name_of_what_it_wraps():
+    def scaled(factor):
+        @functools.wraps(keras.activations.relu)
+        def relu(x):
+            return factor * keras.activations.relu(x)
+
+        return relu
+
+    first, second = (keras.layers.Activation(scaled(factor)) for factor in (1.0, 2.0))
+    assert not is_trusted(scaled(1.0))
+    assert _key(first) != _key(second)
+    assert _key(keras.layers.Activation(scaled(2.0))) == _key(second)
+
+
+def test_wrappers_of_keras_are_trusted_for_its_own_functions_alone():
+    from keras.src.utils.traceback_utils import filter_traceback
+
+    def twice(x):
+        return 2 * x
+
+    assert is_trusted(filter_traceback(keras.activations.relu))
+    assert not is_trusted(filter_traceback(twice))
