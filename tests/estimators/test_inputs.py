@@ -1,5 +1,8 @@
 """What goes in: odd shapes and containers that work, and bad input that is refused as it should."""
 
+import _thread
+import threading
+
 import numpy as np
 import pandas as pd
 import polars as pl
@@ -273,6 +276,26 @@ def test_interrupted_fit_leaves_an_unfitted_estimator(error, engine, table):
     with pytest.raises(error, match="stopped by hand"):
         estimator.fit(table)
     assert vars(estimator) == before
+
+
+@pytest.mark.parametrize("engine", ["compiled", "keras"])
+@pytest.mark.parametrize("delay", [0.0, 0.003, 0.02, 0.2])
+def test_ctrl_c_anywhere_in_training(delay, engine, table):
+    expected = small(AutoencoderTransformer, engine=engine).fit(table)
+    fitted = small(AutoencoderTransformer, engine=engine, warm_start=True).fit(table)
+    new = small(AutoencoderTransformer, engine=engine)
+    for estimator in (new, fitted):
+        timer = threading.Timer(delay, _thread.interrupt_main)
+        start = keras.callbacks.LambdaCallback(on_train_begin=lambda logs, t=timer: t.start())
+        estimator.set_params(epochs=10**6, callbacks=[start])
+        with pytest.raises(KeyboardInterrupt):
+            estimator.fit(table)
+        timer.join()
+    assert not hasattr(new, "model_")
+    assert_array_equal(output(fitted, table), output(expected, table))
+    # The programs that both were interrupted in go on giving what they gave.
+    again = small(AutoencoderTransformer, engine=engine).fit(table)
+    assert_array_equal(output(again, table), output(expected, table))
 
 
 @pytest.mark.parametrize(
