@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import math
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
@@ -17,6 +20,8 @@ from skae._sklearn import InvalidParameterError, check_sample_weight
 FLOAT_DTYPES = (np.float32, np.float64)
 # A limit of type float32 would pull comparisons into float32, where they overflow.
 _FLOAT32_MAX = float(np.finfo(np.float32).max)
+# Columns that an error names.
+_SHOWN = 5
 
 
 def check_rows(
@@ -60,12 +65,40 @@ def check_rows(
             )
         X = X.reshape(len(X), -1)
     mapped = isinstance(X, np.memmap)
-    X = validate_data(estimator, X, reset=reset, dtype=FLOAT_DTYPES)
+    with _columns_named(X if came is None else None, "X"):
+        X = validate_data(estimator, X, reset=reset, dtype=FLOAT_DTYPES)
+        check_float32_range(X, "X")
     if mapped and X.base is not None:
         # The engine goes through a file in chunks; scikit-learn returns a plain view of it.
         X = X.view(np.memmap)
-    check_float32_range(X, "X")
     return X, came or (X.shape[1],)
+
+
+@contextmanager
+def _columns_named(table: Any, name: str) -> Iterator[None]:
+    """Have an error about values that no network takes say in which columns they stand."""
+    try:
+        yield
+    except ValueError as error:
+        columns = _unusable_columns(table) if re.search("NaN|infinity", str(error)) else []
+        if not columns:
+            raise
+        more = f" and {len(columns) - _SHOWN} more" if len(columns) > _SHOWN else ""
+        raise ValueError(
+            f"{error}\nColumns of {name} with such values (and how many): "
+            f"{', '.join(columns[:_SHOWN])}{more}."
+        ) from None
+
+
+def _unusable_columns(table: Any) -> list[str]:
+    """Return names or numbers of columns with values that are not finite in float32."""
+    try:
+        values = check_array(table, dtype=np.float64, ensure_all_finite=False)
+    except (TypeError, ValueError):
+        return []
+    counts = np.sum(~(np.abs(values) <= _FLOAT32_MAX), axis=0)
+    names = getattr(table, "columns", range(len(counts)))
+    return [f"{name!r} ({n})" for name, n in zip(names, counts, strict=True) if n]
 
 
 def _is_plain_table(estimator: Any, X: Any) -> bool:
@@ -94,13 +127,14 @@ def _as_rows(X: Any) -> Any:
 
 def check_targets(y: Any, n_samples: int) -> FloatArray:
     """Check a denoiser's clean rows, of any width and any number of axes."""
-    y = check_array(y, ensure_2d=False, allow_nd=True, dtype=FLOAT_DTYPES, input_name="y")
+    with _columns_named(y, "y"):
+        y = check_array(y, ensure_2d=False, allow_nd=True, dtype=FLOAT_DTYPES, input_name="y")
+        check_float32_range(y, "y")
     if len(y) != n_samples:
         raise ValueError(
             "Found input variables with inconsistent numbers of samples: "
             f"X has {n_samples} rows and y has {len(y)}; give one clean row for each noisy one."
         )
-    check_float32_range(y, "y")
     return y
 
 
