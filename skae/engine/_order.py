@@ -37,7 +37,10 @@ def epoch_order(
     if chunk is None or chunk >= n_samples:
         return rng.permutation(n_samples)
     starts = rng.permutation(np.arange(0, n_samples, chunk))
-    ends = np.minimum(starts + chunk, n_samples)
-    return np.concatenate(
-        [start + rng.permutation(end - start) for start, end in zip(starts, ends, strict=True)]
-    )
+    order = np.empty(n_samples, np.int64)
+    filled = 0
+    for start in starts:
+        size = min(chunk, n_samples - start)
+        order[filled : filled + size] = start + rng.permutation(size)
+        filled += size
+    return order

@@ -143,7 +143,9 @@ class _Steps:
         ]
         training = self.layout.training
         with keras.StatelessScope(mapping, collect_losses=True) as scope:
-            outputs = self.model(inputs, training=training)
+            # As Keras's loop: layers of a model whose `call` takes no `training` don't train.
+            told = {"training": training} if self.model._call_has_training_arg else {}
+            outputs = self.model(inputs, **told)
             loss = self.model.compute_loss(
                 x=inputs, y=targets, y_pred=outputs, sample_weight=weight, training=training
             )

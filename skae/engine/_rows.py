@@ -7,6 +7,7 @@ batches, epochs or models.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import pairwise
 from typing import Any
 
 import keras
@@ -15,7 +16,7 @@ import numpy as np
 from skae._contracts import Batchable, FloatArray, Shape
 from skae.engine._order import Indices, epoch_order
 
-# Rows are gathered from disk in chunks of this size; two are held at most.
+# Rows are gathered from disk in chunks of this size, one at a time.
 CHUNK_BYTES = 64 * 2**20
 
 
@@ -41,7 +42,7 @@ class Source:
         self.chunk = rows if outside and rows < self.shape[0] else None
         if outside and self.chunk is None:
             self.data = np.asarray(data, dtype=self.dtype)
-        self._held: dict[int, FloatArray] = {}
+        self._held: tuple[int, FloatArray] | None = None
 
     def __len__(self) -> int:
         return self.shape[0]
@@ -61,19 +62,19 @@ class Source:
                 out[...] = rows
             return
         numbers = indices // self.chunk
-        for number in np.unique(numbers):
-            inside = numbers == number
-            out[inside] = self._read(int(number))[indices[inside] - number * self.chunk]
+        # An order goes through chunks one by one, so that a chunk is done with when the next begins.
+        ends = [*np.flatnonzero(np.diff(numbers)) + 1, len(indices)]
+        for start, end in pairwise([0, *ends]):
+            number = int(numbers[start])
+            out[start:end] = self._read(number)[indices[start:end] - number * self.chunk]
 
     def _read(self, number: int) -> FloatArray:
-        if number not in self._held:
+        if self._held is None or self._held[0] != number:
             assert self.chunk is not None
-            # A batch may lie across two chunks; an older one is not needed again in an epoch.
-            while len(self._held) > 1:
-                self._held.pop(next(iter(self._held)))
+            self._held = None  # not two chunks at a time
             start = number * self.chunk
-            self._held[number] = self.slice(start, min(start + self.chunk, len(self)))
-        return self._held[number]
+            self._held = (number, self.slice(start, min(start + self.chunk, len(self))))
+        return self._held[1]
 
 
 class Rows:

@@ -41,7 +41,8 @@ class CutMixin:
         self.offset_ = -self.threshold_
 
     def _errors_of(self: Any, rows: Rows) -> FloatArray:
-        return np.concatenate([self._row_errors(batch) for batch in rows.batches()])
+        parts = [self._row_errors(batch) for batch in rows.batches()]
+        return parts[0] if len(parts) == 1 else np.concatenate(parts)
 
     def _check_plan(self: Any, rows: Rows, validation: Rows | None, *, partial: bool) -> None:
         check_rule(self._threshold_rule())

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 from sklearn.base import BaseEstimator
 
-from ._samples import check_counts, check_real, weighted_quantile
+from ._samples import check_counts, check_errors, check_real, weighted_quantile
 
 # Median absolute deviation to standard deviation under a normal law: 1 / Phi^-1(3/4).
 NORMAL_MAD_SCALE = 1.482602218505602
@@ -60,6 +60,9 @@ class StdThreshold(BaseEstimator):
             If a parameter, an error or a weight is not acceptable.
         """
         n_std = check_real("n_std", self.n_std, low=0.0, closed="left")
+        if sample_weight is None:  # in a third of the memory
+            values = check_errors(errors)
+            return float(values.mean() + n_std * values.std())
         values, counts = check_counts(errors, sample_weight)
         mean = np.average(values, weights=counts)
         variance = np.average((values - mean) ** 2, weights=counts)

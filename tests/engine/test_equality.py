@@ -68,6 +68,23 @@ def _subclass():
     return model
 
 
+class Untold(keras.Model):
+    """A subclass whose `call` does not take `training`."""
+
+    def __init__(self):
+        super().__init__()
+        self.part = _random()
+
+    def call(self, x):
+        return self.part(x)
+
+
+def _untold():
+    model = Untold()
+    model(np.zeros((1, D), np.float32))
+    return model
+
+
 def _frozen():
     model = _sequential(_dense(1), _dense(2, D))
     model.layers[0].trainable = False
@@ -82,6 +99,7 @@ MODELS = {
     "conv": _convolutional,
     "subclass": _subclass,
     "frozen": _frozen,
+    "untold": _untold,
 }
 
 
