@@ -62,7 +62,7 @@ class Source:
                 out[...] = rows
             return
         numbers = indices // self.chunk
-        # An order goes through chunks one by one, so that a chunk is done with when the next begins.
+        # An order goes through chunks one by one: one is done with when the next begins.
         ends = [*np.flatnonzero(np.diff(numbers)) + 1, len(indices)]
         for start, end in pairwise([0, *ends]):
             number = int(numbers[start])

@@ -28,6 +28,7 @@ class Plan:
     upsampling: bool
     activation: Any
     initializer: Any
+    dense_initializer: Any
 
     def layer(self, kind: str, *arguments: Any, **options: Any) -> keras.layers.Layer:
         """Return a layer for this network's number of axes: ``"Conv?D"`` is Conv1D or Conv2D."""
@@ -60,6 +61,7 @@ def plan_layers(
     upsampling: bool,
     activation: Any,
     initializer: Any,
+    dense_initializer: Any,
 ) -> Plan:
     """Return checked, complete sizes; the arguments are those of ``build_conv``."""
     grid, channels = _grid(input_shape, dimensions)
@@ -76,6 +78,7 @@ def plan_layers(
         upsampling=bool(upsampling),
         activation=_parts.check_activation(activation, "activation"),
         initializer=initializer,
+        dense_initializer=dense_initializer,
     )
 
 
