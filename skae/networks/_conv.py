@@ -204,7 +204,12 @@ def _head(maps: Any, spec: NetworkSpec, plan: Plan, seeds: _parts.Seeds, activat
             return rows
         return keras.layers.Reshape(spec.output_shape, name="reshape")(rows)
     output = _parts.dense_layer(
-        size, "output", seeds, activation=activation, initializer=plan.dense_initializer, dtype=dtype
+        size,
+        "output",
+        seeds,
+        activation=activation,
+        initializer=plan.dense_initializer,
+        dtype=dtype,
     )
     flat = keras.layers.Flatten(name="flatten")(maps)
     return _parts.shaped(output(flat), spec.output_shape)
