@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import warnings
+from dataclasses import replace
 
 import keras
 import numpy as np
@@ -11,7 +12,8 @@ import tensorflow as tf
 
 from skae import engine
 from skae._contracts import Batchable
-from skae.engine import _rows
+from skae.engine import _compiled, _rows
+from skae.engine._blocks import Blocks
 from skae.engine._order import epoch_order
 from skae.engine._rows import Rows, Source
 
@@ -104,14 +106,44 @@ def test_a_small_memory_map_trains_like_its_array(rows, memmap, train, make_dens
     np.testing.assert_array_equal(first.get_weights()[0], second.get_weights()[0])
 
 
-def test_blocks_leave_no_trace(rows, train, make_dense, monkeypatch):
-    from skae.engine import _compiled
-
+@pytest.mark.parametrize("jit_compile", [False, True])
+def test_blocks_leave_no_trace(rows, plan, train, make_dense, monkeypatch, jit_compile):
+    """Float64 rows, with targets and weights, in one block or in one of every batch."""
+    given = {"targets": rows[::-1].astype(float), "sample_weight": np.linspace(1, 2, len(rows))}
+    plan = replace(plan, jit_compile=jit_compile)
     first, second = make_dense(), make_dense()
-    train(first)
+    losses = [train(first, rows.astype(float), plan=plan, **given)]
     monkeypatch.setattr(_compiled, "BLOCK_BYTES", 1)
-    train(second)
-    np.testing.assert_array_equal(first.get_weights()[0], second.get_weights()[0])
+    losses.append(train(second, rows.astype(float), plan=plan, **given))
+    assert losses[0] == losses[1]
+    for wanted, got in zip(first.get_weights(), second.get_weights(), strict=True):
+        np.testing.assert_array_equal(got, wanted)
+
+
+class Failing(Slices):
+    """An array-like whose last rows can't be read."""
+
+    def __getitem__(self, index):
+        if index.stop > 16:
+            raise OSError("the disk is gone")
+        return super().__getitem__(index)
+
+
+def test_an_error_while_reading_ahead_is_not_lost(
+    rows, train, make_dense, small_chunks, monkeypatch
+):
+    monkeypatch.setattr(_compiled, "BLOCK_BYTES", 1)
+    with pytest.raises(OSError, match="the disk is gone"):
+        train(make_dense(), Failing(rows))
+
+
+def test_blocks_hold_until_the_next(rows, small_chunks):
+    order = epoch_order(len(rows), seed=0, epoch=0)
+    blocks = [(order[start : start + 5], 5) for start in range(0, 20, 5)]
+    read = Blocks(Rows(Batchable(rows)), 5)
+    for _ in range(2):
+        for (block, _), (inputs,) in zip(blocks, read.read(blocks), strict=True):
+            np.testing.assert_array_equal(inputs.numpy(), rows[block])
 
 
 def test_views_of_a_memory_map_are_read_in_chunks(rows, memmap, small_chunks):
