@@ -5,13 +5,17 @@ from __future__ import annotations
 from typing import Any
 
 import keras
+import tensorflow as tf
 
 from skae.engine._packing import Groups, Packing
 from skae.engine._program import State, Tensors
 
 
 def _read(variables: list[Any]) -> Tensors:
-    return [variable.value.read_value() for variable in variables]
+    # The raw operations take a quarter of the time of the variables' own methods, of which a fit
+    # of a small network makes seventy.
+    held = [variable.value for variable in variables]
+    return [tf.raw_ops.ReadVariableOp(resource=v.handle, dtype=v.dtype) for v in held]
 
 
 class ModelState:
@@ -66,4 +70,4 @@ class ModelState:
         joined = (self._state.trainable, self._state.fixed, self._state.optimizer)
         for (variables, groups), tensors in zip(self._parts, joined, strict=True):
             for variable, tensor in zip(variables, groups.part(tensors), strict=True):
-                variable.value.assign(tensor, read_value=False)
+                tf.raw_ops.AssignVariableOp(resource=variable.value.handle, value=tensor)
