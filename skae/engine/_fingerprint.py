@@ -94,6 +94,12 @@ def _settings(value: Any) -> Hashable:
     return normalized(held)
 
 
+def _policy(value: Any) -> Hashable:
+    # All that is in a policy's configuration is its name, and names are dropped.
+    held = getattr(value, "dtype_policy", None)
+    return None if held is None else repr(held.get_config())
+
+
 def _hides_state(kind: type) -> bool:
     """Tell instances whose `vars` are not all: parts are in slots, or in a type written in C."""
     heap_type = 1 << 9
@@ -246,7 +252,7 @@ class Fingerprint:
             # Keras warns of lambdas in a configuration, and warnings can't be silenced in a
             # thread: `warnings.catch_warnings` changes those of the whole process.
             return self._attributes(value)
-        return (self._config(value), self.of(foreign), _settings(value))
+        return (self._config(value), self.of(foreign), _settings(value), _policy(value))
 
     def _attributes(self, layer: keras.layers.Layer) -> Hashable:
         """Return what a layer holds beside what Keras keeps with every layer."""

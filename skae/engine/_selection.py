@@ -11,6 +11,7 @@ import tensorflow as tf
 from skae._contracts import Trainer, TrainingPlan
 from skae.engine._compiled import CompiledTrainer
 from skae.engine._keras_loop import KerasTrainer
+from skae.engine._stateless import has_neutral_steps
 from skae.engine._trust import is_trusted
 
 _LOGGER = logging.getLogger("skae")
@@ -69,19 +70,22 @@ def _model_obstacle(model: keras.Model) -> str | None:
 
 def _optimizer_obstacle(model: keras.Model) -> str | None:
     optimizer = model.optimizer
+    kind = type(optimizer)
     if isinstance(optimizer, keras.optimizers.LossScaleOptimizer):
         return "float16 needs an optimizer that scales the loss"
-    if not is_trusted(type(optimizer)):
-        return f"the optimizer {type(optimizer).__name__} is not one of Keras's own"
-    if optimizer.use_ema:
-        return "the optimizer averages the weights"
-    if optimizer.gradient_accumulation_steps:
-        return "the optimizer accumulates gradients"
-    if getattr(optimizer, "_exclude_from_weight_decay", None) or getattr(
-        optimizer, "_exclude_from_weight_decay_pattern", None
-    ):
-        return "the optimizer excludes variables from weight decay"
-    return _rate_obstacle(optimizer)
+    if not is_trusted(kind):
+        return f"the optimizer {kind.__name__} is not one of Keras's own"
+    obstacles = {
+        f"{kind.__name__} updates weights in a way of its own": not has_neutral_steps(kind),
+        "the optimizer averages the weights": optimizer.use_ema,
+        "the optimizer accumulates gradients": optimizer.gradient_accumulation_steps,
+        "the optimizer excludes variables from weight decay": (
+            getattr(optimizer, "_exclude_from_weight_decay", None)
+            or getattr(optimizer, "_exclude_from_weight_decay_pattern", None)
+        ),
+    }
+    reason = next((reason for reason, stands in obstacles.items() if stands), None)
+    return reason or _rate_obstacle(optimizer)
 
 
 def _rate_obstacle(optimizer: keras.optimizers.Optimizer) -> str | None:

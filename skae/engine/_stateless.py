@@ -29,6 +29,22 @@ _TAKEN = (
 )
 
 
+def has_neutral_steps(kind: type) -> bool:
+    """Whether an optimizer's class has no version of its own of a method that is replaced.
+
+    Parameters
+    ----------
+    kind : type
+        Subclass of ``keras.optimizers.Optimizer``; Nadam and Muon have such methods.
+    """
+    owners = [
+        next(base for base in kind.__mro__ if name in vars(base))
+        for name in _TAKEN
+        if hasattr(kind, name)
+    ]
+    return all(o is _NEUTRAL or o.__module__.startswith("keras.src.backend") for o in owners)
+
+
 @cache
 def _stateless_class(kind: Any) -> Any:
     methods = {name: getattr(_NEUTRAL, name) for name in _TAKEN if hasattr(_NEUTRAL, name)}

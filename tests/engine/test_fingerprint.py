@@ -230,6 +230,17 @@ def test_a_part_of_a_graph_is_another_model():
     assert model_key(part) == model_key(again) != model_key(whole)
 
 
+@pytest.mark.parametrize("kind", [keras.layers.Dense, keras.layers.GRU])
+def test_precision_of_a_layer(kind):
+    def key(dtype):
+        rows = (3, D) if kind is keras.layers.GRU else (D,)
+        return model_key(keras.Sequential([keras.Input(rows), kind(D, dtype=dtype)]))
+
+    keys = [key(dtype) for dtype in ("float32", "mixed_bfloat16", "mixed_float16", "float32")]
+    assert keys[0] == keys[3]
+    assert len(set(keys)) == 3
+
+
 def test_a_wrapper_is_not_trusted_for_the_name_of_what_it_wraps():
     def scaled(factor):
         @functools.wraps(keras.activations.relu)

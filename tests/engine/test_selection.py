@@ -109,6 +109,14 @@ CASES = {
         _compiled(keras.Sequential([keras.layers.Dense(D)]), run_eagerly=True),
         [],
     ),
+    "Nadam updates weights in a way of its own": lambda make: (
+        make(optimizer=keras.optimizers.Nadam()),
+        [],
+    ),
+    "Muon updates weights in a way of its own": lambda make: (
+        make(optimizer=keras.optimizers.Muon()),
+        [],
+    ),
     "averages the weights": lambda make: (make(optimizer=_adam(use_ema=True)), []),
     "accumulates gradients": lambda make: (
         make(optimizer=_adam(gradient_accumulation_steps=2)),
