@@ -49,11 +49,14 @@ class ProgramCache:
                 if key in self._programs:
                     self._hits += 1
                     return self._programs[key]
-            program = build()
+            try:
+                program = build()
+            finally:
+                with self._lock:
+                    self._building.pop(key, None)
             with self._lock:
                 self._misses += 1
                 self._programs[key] = program
-                self._building.pop(key, None)
                 while len(self._programs) > self._maxsize:
                     self._programs.popitem(last=False)
         return program

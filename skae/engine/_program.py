@@ -236,9 +236,18 @@ def _block_function(steps: _Steps, layout: Layout) -> Callable[..., Any]:
             (tf.constant(0), *arguments[:n_state]),
             parallel_iterations=1,
         )
-        return (*flat, steps.results(pattern.like(flat)))
+        after = pattern.like(flat)
+        results = steps.results(after)
+        if not layout.jit_compile:  # XLA's results have memory of their own
+            after.fixed, after.metrics = map(_own_memory, (after.fixed, after.metrics))
+        return (*after.flat(), results)
 
     return run_block
+
+
+def _own_memory(tensors: Tensors) -> Tensors:
+    """Copy what a layer or a metric may have kept of a batch, whose memory gets other rows."""
+    return [tf.raw_ops.DeepCopy(x=t) if t.dtype.is_floating else t for t in tensors]
 
 
 def build_program(model: keras.Model, layout: Layout) -> Program:

@@ -137,6 +137,38 @@ def test_an_error_while_reading_ahead_is_not_lost(
         train(make_dense(), Failing(rows))
 
 
+class Remembering(keras.layers.Layer):
+    """Keeps the last batch, and takes part of it from the next."""
+
+    def build(self, input_shape):
+        self.last = self.add_weight(
+            shape=(8, input_shape[-1]), initializer="zeros", trainable=False, name="last"
+        )
+
+    def call(self, x, training=None):
+        seen = x - 0.5 * self.last if training else x
+        if training:
+            self.last.assign(x)
+        return seen
+
+
+@pytest.mark.parametrize("jit_compile", [False, True])
+def test_what_a_layer_keeps_of_a_block_stays(train, plan, monkeypatch, jit_compile):
+    X = np.random.default_rng(0).random((64, D), np.float32)
+    monkeypatch.setattr(_compiled, "BLOCK_BYTES", 1)
+    plan, losses = replace(plan, batch_size=8, jit_compile=jit_compile), []
+    for name in ("keras", "compiled"):
+        model = keras.Sequential(
+            [keras.Input((D,)), Remembering(), keras.layers.Dense(D, kernel_initializer="ones")]
+        )
+        model.compile("sgd", "mse", jit_compile=False)
+        trainer = engine.select_trainer(name, model, [], plan)
+        losses.append(trainer.train(model, Batchable(X), None, plan, [])["loss"])
+    np.testing.assert_allclose(losses[1], losses[0], rtol=1e-5)
+    last = epoch_order(64, seed=plan.seed, epoch=plan.epochs - 1)[-8:]
+    np.testing.assert_array_equal(model.layers[0].last.numpy(), X[last])
+
+
 def test_blocks_hold_until_the_next(rows, small_chunks):
     order = epoch_order(len(rows), seed=0, epoch=0)
     blocks = [(order[start : start + 5], 5) for start in range(0, 20, 5)]
