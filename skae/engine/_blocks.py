@@ -8,8 +8,9 @@ array and a copy for every block.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -49,6 +50,16 @@ class _Buffer:
         return self._tensors[n_rows]
 
 
+def _started(
+    pool: ThreadPoolExecutor, fill: Callable[..., list[Any]], block: tuple[Indices, int]
+) -> Callable[[], list[Any]]:
+    """Return what gives the tensors of a block that another thread fills."""
+    try:
+        return pool.submit(fill, *block).result
+    except RuntimeError:  # the interpreter is ending, and a daemon's fit goes on without a pool
+        return partial(fill, *block)
+
+
 class Blocks:
     """The blocks of rows that one pass after the other reads.
 
@@ -77,9 +88,9 @@ class Blocks:
             yield self._buffers[0].fill(*blocks[0])
             return
         with ThreadPoolExecutor(1, "skae-rows") as pool:
-            ahead = pool.submit(self._buffers[0].fill, *blocks[0])
+            ahead = _started(pool, self._buffers[0].fill, blocks[0])
             for number in range(1, len(blocks) + 1):
-                tensors = ahead.result()
+                tensors = ahead()
                 if number < len(blocks):
-                    ahead = pool.submit(self._buffers[number % 2].fill, *blocks[number])
+                    ahead = _started(pool, self._buffers[number % 2].fill, blocks[number])
                 yield tensors

@@ -42,12 +42,14 @@ class _Pass:
         self, programs: TrainingPrograms, rows: Rows, plan: TrainingPlan, layout: Layout
     ) -> None:
         self._programs, self._rows, self._plan = programs, rows, plan
-        row_bytes = int(np.prod(layout.input_shape)) * rows.inputs.dtype.itemsize
+        row_bytes = sum(int(np.prod(shape)) for shape in rows.shapes) * rows.dtype.itemsize
         batches = max(BLOCK_BYTES // max(row_bytes * plan.batch_size, 1), 1)
         # A small table fills no block of that size; few sizes keep programs few.
         batches = min(batches, _power_of_four(len(rows) / plan.batch_size))
         self._block_rows = batches * plan.batch_size
-        self._blocks = Blocks(rows, self._block_rows)
+        # A program of one fixed size takes a block of it, however few rows there are.
+        held = self._block_rows if layout.batch_size else min(self._block_rows, len(rows))
+        self._blocks = Blocks(rows, held)
         self._any_size = replace(layout, batch_size=None, block_rows=None)
         self._fixed_size = None
         if layout.batch_size is not None:
@@ -101,6 +103,9 @@ def _layout(rows: Rows, *, training: bool, batch_size: int | None) -> Layout:
 def _build_optimizer(model: keras.Model) -> None:
     optimizer = model.optimizer
     if optimizer.built:
+        known = list(map(id, optimizer._trainable_variables))
+        if known != list(map(id, model.trainable_variables)):
+            raise NotPureError("its optimizer was built for other weights than it trains now")
         return
     # Keras numbers optimizers (adam_7), their variables are named after them, and TensorFlow
     # keeps some 35 kB for every name it ever met: 0.8 MB a fit of a small network.

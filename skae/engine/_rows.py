@@ -54,12 +54,12 @@ class Source:
     def take(self, indices: Indices, out: FloatArray) -> None:
         """Copy the rows at `indices` into `out`, of the float type."""
         if self.chunk is None:
-            # Into memory of another type NumPy can only gather by way of a copy of its own.
-            same = self.data.dtype == self.dtype
-            # "clip" spares a copy that "raise" makes to leave `out` alone in case of an error.
-            rows = self.data.take(indices, axis=0, out=out if same else None, mode="clip")
-            if not same:
-                out[...] = rows
+            if self.data.dtype == self.dtype and self.data.flags.c_contiguous:
+                # "clip" spares a copy that "raise" makes to leave `out` alone in case of an error.
+                self.data.take(indices, axis=0, out=out, mode="clip")
+            else:
+                # `take` would first make all columns of a data frame one contiguous array.
+                out[...] = self.data[indices]
             return
         numbers = indices // self.chunk
         # An order goes through chunks one by one: one is done with when the next begins.

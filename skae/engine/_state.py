@@ -63,7 +63,10 @@ class ModelState:
     def measured(self, first_metrics: Tensors) -> State:
         """Return the state as an evaluation takes it, without the optimizer's."""
         assert self._state is not None
-        return State(self._state.trainable, self._state.fixed, [], first_metrics)
+        trainable, fixed = self._state.trainable, self._state.fixed
+        if self._watched:  # a callback may put averaged weights in place for it
+            trainable, fixed = (groups.join(_read(part)) for part, groups in self._parts[:2])
+        return State(trainable, fixed, [], first_metrics)
 
     def _write(self) -> None:
         assert self._state is not None

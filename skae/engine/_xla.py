@@ -6,6 +6,7 @@ import functools
 from typing import Any
 
 import keras
+from keras import tree
 
 from skae.engine._trust import is_trusted
 
@@ -53,8 +54,12 @@ def wants_xla(model: keras.Model, epoch_steps: int, epochs: int, jit_compile: bo
         return jit_compile
     if epoch_steps < _MIN_EPOCH_STEPS or epoch_steps * epochs < _MIN_STEPS:
         return False
-    layers = model._flatten_layers()
-    return not _runs_foreign(model.loss) and all(map(_gains, layers))
+    told = model._compile_config.config
+    called = [model.loss, told.get("metrics"), told.get("weighted_metrics")]
+    called.append(model.optimizer._learning_rate)
+    if any(map(_runs_foreign, tree.flatten(called))):
+        return False
+    return all(map(_gains, model._flatten_layers()))
 
 
 def _gains(layer: keras.layers.Layer) -> bool:

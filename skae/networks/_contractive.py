@@ -74,7 +74,9 @@ class ContractiveEncoder(keras.layers.Wrapper):
 
     def call(self, inputs: Any, training: bool | None = None) -> Any:
         """Return the codes of `inputs`."""
-        seed = self.seed_generator if training else self.seed
+        # Elsewhere always the same directions: a number in the code is part of a program, which
+        # serves networks of all seeds.
+        seed = self.seed_generator if training else 0
         self.add_loss(self.weight * self._squared_norm(inputs, seed))
         return self.layer(inputs, training=training)
 

@@ -175,3 +175,25 @@ def test_what_is_shown(name, verbose, make_dense, rows, plan, capsys):
         assert shown.count("\n") == 1
     else:
         assert shown.count("loss") == plan.epochs
+
+
+class Zeroed(keras.callbacks.Callback):
+    """Measures with weights of zero, and trains with the others."""
+
+    def on_test_begin(self, logs=None):
+        self.kept = self.model.get_weights()
+        self.model.set_weights([weights * 0 for weights in self.kept])
+
+    def on_test_end(self, logs=None):
+        self.model.set_weights(self.kept)
+
+
+def test_weights_put_in_place_for_the_validation(make_dense, rows, plan):
+    histories = []
+    for name in ("keras", "compiled"):
+        model, callback = make_dense(), Zeroed()
+        trainer = engine.select_trainer(name, model, [callback], plan)
+        histories.append(trainer.train(model, Batchable(rows), Batchable(rows), plan, [callback]))
+    np.testing.assert_allclose(histories[1]["val_loss"], np.mean(rows**2), rtol=1e-5)
+    for key, values in histories[0].items():
+        np.testing.assert_allclose(histories[1][key], values, rtol=1e-5)

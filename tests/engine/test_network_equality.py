@@ -5,9 +5,11 @@ from __future__ import annotations
 from dataclasses import replace
 
 import keras
+import numpy as np
 import pytest
 
-from skae import networks
+from skae import engine, networks
+from skae._contracts import Batchable
 from tests.engine._equality import PLAN, compare
 from tests.networks._specs import spec_of
 
@@ -47,3 +49,22 @@ def test_networks_under_xla(case):
 @pytest.mark.parametrize("case", ["dense", "conv"])
 def test_contracted_networks(case):
     compare(_maker(case, contraction=0.1), "adam", n_val=13)
+
+
+@pytest.mark.parametrize("case", ["dense", "variational"])
+def test_programs_know_no_seed(case, empty_cache):
+    """What a program took from the first network's seed would be in the second one's losses."""
+    name, shape, own = CASES[case]
+    X = np.random.default_rng(0).random((23, *shape), np.float32)
+
+    def losses(seed):
+        spec = spec_of(name, shape, seed=seed, options={**own, "contraction": 1.0})
+        model = networks.build(name, spec).model
+        model.compile("adam", "mse")
+        trainer = engine.select_trainer("compiled", model, [], PLAN)
+        return trainer.train(model, Batchable(X), Batchable(X), PLAN, [])
+
+    first = losses(0)
+    engine.clear_cache()
+    losses(1)
+    assert losses(0) == first

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import tracemalloc
 import warnings
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 
 import keras
@@ -12,7 +14,7 @@ import tensorflow as tf
 
 from skae import engine
 from skae._contracts import Batchable
-from skae.engine import _compiled, _rows
+from skae.engine import _blocks, _compiled, _rows
 from skae.engine._blocks import Blocks
 from skae.engine._order import epoch_order
 from skae.engine._rows import Rows, Source
@@ -167,6 +169,46 @@ def test_what_a_layer_keeps_of_a_block_stays(train, plan, monkeypatch, jit_compi
     np.testing.assert_allclose(losses[1], losses[0], rtol=1e-5)
     last = epoch_order(64, seed=plan.seed, epoch=plan.epochs - 1)[-8:]
     np.testing.assert_array_equal(model.layers[0].last.numpy(), X[last])
+
+
+def test_reading_ahead_needs_no_pool(rows):
+    """As when the interpreter ends while a daemon thread trains."""
+    pool = ThreadPoolExecutor(1)
+    pool.shutdown()
+    assert _blocks._started(pool, lambda block, size: [block, size], ("rows", 2))() == ["rows", 2]
+
+
+def _peak_of(function):
+    tracemalloc.start()
+    try:
+        function()
+        return tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+
+
+@pytest.mark.parametrize("order", ["C", "F"])
+def test_rows_are_read_without_a_copy_of_all(order):
+    source = Source(np.zeros((2000, 500), np.float32, order=order))
+    out = np.empty((10, 500), np.float32)
+    assert _peak_of(lambda: source.take(np.arange(10), out)) < 2**17
+
+
+def test_blocks_are_bounded_where_targets_are_wide(make_dense, plan):
+    X, y = np.zeros((30_000, 6), np.float32), np.zeros((30_000, 600), np.float32)
+    model = keras.Sequential([keras.Input((6,)), keras.layers.Dense(600)])
+    model.compile("sgd", "mse")
+    plan = replace(plan, epochs=1, batch_size=100)
+    trainer = engine.select_trainer("compiled", model, [], plan)
+    peak = _peak_of(lambda: trainer.train(model, Batchable(X, y), None, plan, []))
+    assert peak < 3 * _compiled.BLOCK_BYTES
+
+
+def test_a_batch_larger_than_the_rows_takes_no_more_memory(rows, plan, train, make_dense):
+    models = [make_dense(), make_dense()]
+    for model, size in zip(models, (len(rows), 10**9), strict=True):
+        train(model, plan=replace(plan, batch_size=size))
+    np.testing.assert_array_equal(*(model.get_weights()[0] for model in models))
 
 
 def test_blocks_hold_until_the_next(rows, small_chunks):

@@ -203,3 +203,38 @@ def test_xla_is_for_known_code_only(make_dense):
     assert wants_xla(_compiled(Own()), 100, 100, True)
     assert not wants_xla(make_dense(activation=lambda x: x), 100, 100, "auto")
     assert not wants_xla(make_dense(loss=lambda y, p: abs(y - p)), 100, 100, "auto")
+
+
+def test_weights_frozen_after_a_fit(make_dense, rows, plan):
+    """The optimizer's variables belong to the weights that were trained before."""
+    model = make_dense()
+    engine.select_trainer("auto", model, [], plan).train(model, Batchable(rows), None, plan, [])
+    model.layers[0].trainable = False
+    before = model.get_weights()
+    trainer = engine.select_trainer("auto", model, [], plan)
+    trainer.train(model, Batchable(rows), None, plan, [])
+    assert trainer.name == "keras"
+    same = [np.array_equal(*pair) for pair in zip(before, model.get_weights(), strict=True)]
+    assert same == [True, True, False, False]
+    with pytest.raises(ValueError, match="built for other weights"):
+        strict = engine.select_trainer("compiled", model, [], plan)
+        strict.train(model, Batchable(rows), None, plan, [])
+
+
+def test_a_float_that_numpy_lacks(make_dense, plan):
+    before = keras.config.floatx()
+    try:
+        keras.config.set_floatx("bfloat16")
+        assert engine.select_trainer("auto", make_dense(), [], plan).name == "keras"
+    finally:
+        keras.config.set_floatx(before)
+
+
+def test_xla_is_not_chosen_for_code_of_ones_own(make_dense):
+    def spread(y, p):
+        return keras.ops.max(p) - keras.ops.min(p)
+
+    assert wants_xla(make_dense(metrics=["mae"]), 100, 100, "auto")
+    assert not wants_xla(make_dense(metrics=[spread]), 100, 100, "auto")
+    assert not wants_xla(make_dense(metrics=[[spread]]), 100, 100, "auto")
+    assert not wants_xla(make_dense(loss=spread), 100, 100, "auto")

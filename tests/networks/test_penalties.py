@@ -97,8 +97,8 @@ def test_random_directions_have_the_right_mean(n_directions, rows):
 
 def test_outside_training_it_is_the_same_at_every_call(rows):
     encoder = dense(keras.layers.Dense(3, "tanh"))
-    assert len({penalty(encoder, rows, seed=4) for _ in range(3)}) == 1
-    assert penalty(encoder, rows, seed=4) != penalty(encoder, rows, seed=5)
+    # Whatever the seed, too: a compiled program serves networks of all seeds.
+    assert len({penalty(encoder, rows, seed=seed) for seed in (4, 4, 5)}) == 1
 
 
 def test_codes_and_state_are_the_encoders_own(rows):
