@@ -216,8 +216,8 @@ def test_weights_frozen_after_a_fit(make_dense, rows, plan):
     assert trainer.name == "keras"
     same = [np.array_equal(*pair) for pair in zip(before, model.get_weights(), strict=True)]
     assert same == [True, True, False, False]
+    strict = engine.select_trainer("compiled", model, [], plan)
     with pytest.raises(ValueError, match="built for other weights"):
-        strict = engine.select_trainer("compiled", model, [], plan)
         strict.train(model, Batchable(rows), None, plan, [])
 
 
