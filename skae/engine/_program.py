@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any
 
 import keras
@@ -209,11 +210,7 @@ def _block_function(steps: _Steps, layout: Layout) -> Callable[..., Any]:
     pattern = steps.pattern()
     n_state = len(pattern.flat())
 
-    def cut(part: Any, start: Any, stop: Any) -> Any:
-        if layout.batch_size is None:
-            return part[start:stop]
-        begin = [start, *[0] * (len(part.shape) - 1)]
-        return tf.slice(part, begin, [layout.batch_size, *part.shape[1:]])
+    cut = partial(_cut, layout.batch_size)
 
     def run_block(*arguments: Any) -> tuple[Any, ...]:
         block, (rows, size) = list(arguments[n_state:-2]), arguments[-2:]
@@ -243,6 +240,14 @@ def _block_function(steps: _Steps, layout: Layout) -> Callable[..., Any]:
         return (*after.flat(), results)
 
     return run_block
+
+
+def _cut(size: int | None, part: Any, start: Any, stop: Any) -> Any:
+    """Return the rows of a batch, of the one size that XLA knows where there is one."""
+    if size is None:
+        return part[start:stop]
+    begin = [start, *[0] * (len(part.shape) - 1)]
+    return tf.slice(part, begin, [size, *part.shape[1:]])
 
 
 def _own_memory(tensors: Tensors) -> Tensors:

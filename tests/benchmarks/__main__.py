@@ -31,7 +31,7 @@ CASES = {
         "s",
         {"keras": 0.20, "scikit-learn": 0.5, "numpy": None},
     ),
-    "epoch_conv": ("one epoch, convolutional, 6,000 x 28 x 28, batch 32", "s", {"keras": 0.65}),
+    "epoch_conv": ("one epoch, convolutional, 60,000 x 28 x 28, batch 32", "s", {"keras": 0.65}),
     "one_row": (
         "decision_function of one row",
         "s",

@@ -178,7 +178,7 @@ def _():
     return clocked(epoch)
 
 
-CONV_ROWS = 6_000
+CONV_ROWS = 60_000
 
 
 @measures("epoch_conv", "skae")
