@@ -111,7 +111,7 @@ print(results.round(3).to_string(index=False))
 print(f"average precision on new orders: {ranking(search, new, new_target):.3f}")
 for other in (IsolationForest(random_state=0), LocalOutlierFactor(novelty=True)):
     compared = clone(pipe).set_params(detect=other).set_output(transform="default").fit(past)
-    print(f"  {str(other):<40} {ranking(compared, new, new_target):.3f}")
+    print(f"  {other!s:<40} {ranking(compared, new, new_target):.3f}")
 
 # %%
 # A cut for the people who look
