@@ -19,6 +19,12 @@ import pytest
 import skae._tensorflow  # noqa: F401  quiet, whichever test imports TensorFlow first
 
 
+def pytest_make_parametrize_id(val):
+    """Refuse to name a test after bytes, which may differ between the workers that collect it."""
+    if isinstance(val, bytes):
+        raise pytest.UsageError(f"pass ids= for the parameter {val!r}: bytes name no test")
+
+
 @pytest.fixture(scope="session")
 def skae_data():
     """Return the folder of real data sets, or skip the test that asks for it."""

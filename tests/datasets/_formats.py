@@ -10,7 +10,7 @@ import numpy as np
 
 def to_idx(array):
     header = struct.pack(">HBB", 0, 8, array.ndim) + struct.pack(f">{array.ndim}I", *array.shape)
-    return gzip.compress(header + array.tobytes(), compresslevel=1)
+    return gzip.compress(header + array.tobytes(), compresslevel=1, mtime=0)
 
 
 def to_ucr(X, y_class):
