@@ -233,7 +233,11 @@ def test_a_full_disk_leaves_nothing(images, data_home, monkeypatch):
 # A cache that fails
 
 
-@pytest.mark.parametrize("content", [b"", b"PK\x03\x04 cut", b"<html>", b"\x93NUMPY", NPY])
+@pytest.mark.parametrize(
+    "content",
+    [b"", b"PK\x03\x04 cut", b"<html>", b"\x93NUMPY", NPY],
+    ids=["empty", "cut", "html", "npy header", "npy"],
+)
 def test_an_unreadable_cached_file_is_named(images, server, data_home, content):
     path = data_home / "mnist" / "mnist.npz"
     path.parent.mkdir(parents=True)
