@@ -2,8 +2,8 @@
 
 Owns the memory that the blocks lie in: TensorFlow reads it in place, and it is used again for the
 next block but one, so that an epoch allocates and copies nothing beyond the gather itself. On two
-cores an epoch of 60,000 x 784 in batches of 32 takes 0.75 of the time that it takes with a new
-array and a copy for every block.
+cores an epoch of 60,000 x 784 in batches of 32 takes 0.51 s; with a new array and a copy for every
+block it takes 0.59 s.
 """
 
 from __future__ import annotations

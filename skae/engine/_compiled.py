@@ -19,7 +19,7 @@ import numpy as np
 from skae._contracts import Batchable, History, Trainer, TrainingPlan
 from skae.engine._blocks import Blocks
 from skae.engine._keras_loop import KerasTrainer
-from skae.engine._monitor import FiniteLoss, OneProgressBar, check_finite_weights
+from skae.engine._monitor import FiniteLoss, OneProgressBar, checked_history
 from skae.engine._order import Indices
 from skae.engine._packing import is_packable
 from skae.engine._program import Layout, NotPureError, Program, State
@@ -42,8 +42,8 @@ class _Pass:
         self, programs: TrainingPrograms, rows: Rows, plan: TrainingPlan, layout: Layout
     ) -> None:
         self._programs, self._rows, self._plan = programs, rows, plan
-        row_bytes = sum(int(np.prod(shape)) for shape in rows.shapes) * rows.dtype.itemsize
-        batches = max(BLOCK_BYTES // max(row_bytes * plan.batch_size, 1), 1)
+        row_bytes = sum(part.row_bytes for part in rows.parts)
+        batches = max(BLOCK_BYTES // (row_bytes * plan.batch_size), 1)
         # A small table fills no block of that size; few sizes keep programs few.
         batches = min(batches, _power_of_four(len(rows) / plan.batch_size))
         self._block_rows = batches * plan.batch_size
@@ -90,13 +90,14 @@ def _power_of_four(number: float) -> int:
     return int(4 ** math.ceil(math.log(max(number, 1), 4)))
 
 
-def _layout(rows: Rows, *, training: bool, batch_size: int | None) -> Layout:
+def _layout(rows: Rows, *, training: bool, batch_size: int | None, packed: bool) -> Layout:
     return Layout(
         input_shape=rows.inputs.shape[1:],
         target_shape=None if rows.targets is None else rows.targets.shape[1:],
         weighted=rows.weight is not None,
         training=training,
         batch_size=batch_size,
+        packed=packed,
     )
 
 
@@ -127,14 +128,14 @@ class _Fit:
         steps = len(rows) // plan.batch_size
         xla = wants_xla(model, steps, plan.epochs, plan.jit_compile)
         size = plan.batch_size if xla else None
-        layout = _layout(rows, training=True, batch_size=size)
-        layout = replace(layout, packed=not xla and is_packable(model.optimizer))
+        packed = not xla and is_packable(model.optimizer)
+        layout = _layout(rows, training=True, batch_size=size, packed=packed)
         self._training = _Pass(programs, rows, plan, layout)
         self._program = self._training.first()
         self._validation: _Pass | None = None
         if validation is not None:
-            layout = _layout(validation, training=False, batch_size=size)
-            layout = replace(layout, packed=self._program.layout.packed)
+            packed = self._program.layout.packed
+            layout = _layout(validation, training=False, batch_size=size, packed=packed)
             self._validation = _Pass(programs, validation, plan, layout)
             self._validation_order = np.arange(len(validation))
 
@@ -241,12 +242,7 @@ class CompiledTrainer:
             steps=-(-len(fit) // plan.batch_size),
         )
         fit.run(listed, watched=bool(callbacks))
-        finite.check()
-        history = model.history
-        check_finite_weights(model, plan.initial_epoch + len(history.epoch))
-        return {
-            name: [float(value) for value in values] for name, values in history.history.items()
-        }
+        return checked_history(model, finite, plan)
 
     def _otherwise(self, reason: str) -> Any:
         if self._strict:

@@ -16,7 +16,7 @@ import numpy as np
 import tensorflow as tf
 
 from skae._contracts import Batchable, History, TrainingPlan
-from skae.engine._monitor import FiniteLoss, OneProgressBar, check_finite_weights
+from skae.engine._monitor import FiniteLoss, OneProgressBar, checked_history
 from skae.engine._rows import Rows, is_stream
 
 
@@ -164,7 +164,7 @@ class KerasTrainer:
             own.append(_EpochStart(batches))
         finite = FiniteLoss()
         bar = [OneProgressBar(plan)] if plan.verbose == 1 else []
-        history = model.fit(
+        model.fit(
             batches,
             validation_data=_validation_data(validation, plan),
             epochs=plan.initial_epoch + plan.epochs,
@@ -173,8 +173,4 @@ class KerasTrainer:
             verbose=2 if plan.verbose > 1 else 0,
             callbacks=[*own, *callbacks, *bar, finite],
         )
-        finite.check()
-        check_finite_weights(model, plan.initial_epoch + len(history.epoch))
-        return {
-            name: [float(value) for value in values] for name, values in history.history.items()
-        }
+        return checked_history(model, finite, plan)

@@ -7,7 +7,7 @@ from typing import Any
 import keras
 import numpy as np
 
-from skae._contracts import TrainingPlan
+from skae._contracts import History, TrainingPlan
 from skae.exceptions import NonFiniteLossError
 
 
@@ -44,7 +44,15 @@ class FiniteLoss(keras.callbacks.Callback):
             _fail(*self._failure)
 
 
-def check_finite_weights(model: keras.Model, epoch: int) -> None:
+def checked_history(model: keras.Model, finite: FiniteLoss, plan: TrainingPlan) -> History:
+    """Return the values of every epoch by name, or raise where training became no number."""
+    finite.check()
+    history = model.history
+    _check_finite_weights(model, plan.initial_epoch + len(history.epoch))
+    return {name: [float(value) for value in values] for name, values in history.history.items()}
+
+
+def _check_finite_weights(model: keras.Model, epoch: int) -> None:
     """Raise if the last step of `epoch` left a weight that is no number.
 
     An epoch's loss is measured before its last step, so it can't tell.

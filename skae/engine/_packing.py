@@ -2,8 +2,8 @@
 
 TensorFlow dispatches its kernels one by one, and a step of Adam is a dozen of them for every
 weight, however small. Joined weights need them once, and a call takes 8 tensors instead of 37:
-on two cores an epoch of 2,359 x 140 in batches of 512 through 32-16-8-16-32 units takes 0.6 of
-the time. XLA joins such steps by itself, and gains nothing.
+on two cores an epoch of 2,359 x 140 in batches of 512 through 32-16-8-16-32 units takes 3.3 ms
+instead of 4.4. XLA joins such steps by itself, and gains nothing.
 """
 
 from __future__ import annotations
@@ -88,11 +88,11 @@ class Groups:
         """Return the tensors of the groups, each in its place."""
         tensors: list[Any] = [None] * len(self.shapes)
         for group, vector in zip(self.members, joined, strict=True):
-            parts = [vector]
-            if len(group) > 1:
-                parts = tf.split(vector, self._sizes(group))
-            for i, piece in zip(group, parts, strict=True):
-                tensors[i] = tf.reshape(piece, self.shapes[i]) if len(group) > 1 else piece
+            if len(group) == 1:
+                tensors[group[0]] = vector
+                continue
+            for i, piece in zip(group, tf.split(vector, self._sizes(group)), strict=True):
+                tensors[i] = tf.reshape(piece, self.shapes[i])
         return tensors
 
     def _sizes(self, group: tuple[int, ...]) -> list[int]:

@@ -36,8 +36,8 @@ class Source:
         self.data = data
         self.dtype = np.dtype(keras.config.floatx())
         self.shape: Shape = tuple(int(size) for size in data.shape)
-        row_bytes = max(int(np.prod(self.shape[1:])) * self.dtype.itemsize, 1)
-        rows = max(CHUNK_BYTES // row_bytes, 1)
+        self.row_bytes = max(int(np.prod(self.shape[1:])) * self.dtype.itemsize, 1)
+        rows = max(CHUNK_BYTES // self.row_bytes, 1)
         outside = not isinstance(data, np.ndarray) or isinstance(data, np.memmap)
         self.chunk = rows if outside and rows < self.shape[0] else None
         if outside and self.chunk is None:
@@ -90,13 +90,14 @@ class Rows:
         self.inputs = Source(batchable.inputs)
         same = batchable.targets is None or batchable.targets is batchable.inputs
         self.targets = None if same else Source(batchable.targets)
-        weight = batchable.sample_weight
-        if weight is not None:
+        self.weight: Source | None = None
+        if batchable.sample_weight is not None:
+            weight = np.asarray(batchable.sample_weight, self.inputs.dtype)
             # Keras averages a value over its last axis and multiplies what is left by the weights.
             axes = len((self.targets or self.inputs).shape) - 2
-            weight = np.asarray(weight, self.inputs.dtype).reshape(-1, *[1] * axes)
-        self.weight = weight
-
+            self.weight = Source(weight.reshape(-1, *[1] * axes))
+        parts = (self.inputs, self.targets, self.weight)
+        self.parts = [part for part in parts if part is not None]
         self.dtype = self.inputs.dtype
 
     def __len__(self) -> int:
@@ -104,25 +105,19 @@ class Rows:
 
     def order(self, seed: int, epoch: int, shuffle: bool) -> Indices:
         """Return the order of the rows in an epoch."""
-        sources = [self.inputs] if self.targets is None else [self.inputs, self.targets]
-        chunks = [source.chunk for source in sources if source.chunk is not None]
+        chunks = [part.chunk for part in self.parts if part.chunk is not None]
         chunk = min(chunks, default=None)
         return epoch_order(len(self), seed=seed, epoch=epoch, shuffle=shuffle, chunk=chunk)
 
     @property
     def shapes(self) -> list[Shape]:
         """Shapes of one row of inputs, and of targets and weights where there are any."""
-        parts = [self.inputs, self.targets, self.weight]
-        return [part.shape[1:] for part in parts if part is not None]
+        return [part.shape[1:] for part in self.parts]
 
     def take(self, indices: Indices, out: Sequence[FloatArray]) -> None:
         """Copy inputs, targets and weights at `indices` into as many arrays."""
-        remaining = list(out)
-        self.inputs.take(indices, remaining.pop(0))
-        if self.targets is not None:
-            self.targets.take(indices, remaining.pop(0))
-        if self.weight is not None:
-            self.weight.take(indices, axis=0, out=remaining.pop(0), mode="clip")
+        for part, rows in zip(self.parts, out, strict=True):
+            part.take(indices, rows)
 
 
 def is_stream(inputs: Any) -> bool:

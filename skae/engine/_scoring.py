@@ -150,8 +150,7 @@ def _few(
 
 
 def _slice_rows(source: Source) -> int:
-    row_bytes = max(int(np.prod(source.shape[1:])) * source.dtype.itemsize, 1)
-    return 2 ** int(np.log2(max(SLICE_BYTES // row_bytes, _SMALLEST_PADDED)))
+    return 2 ** int(np.log2(max(SLICE_BYTES // source.row_bytes, _SMALLEST_PADDED)))
 
 
 def _bounds(source: Source) -> Iterator[tuple[int, int]]:

@@ -98,7 +98,7 @@ def scoring_program(
 
 
 def _by_value(asked: Any) -> Hashable:
-    # Estimators make their error anew for every call, and equal ones are equal.
+    # A caller may make its error anew for every call, and equal ones are equal.
     try:
         hash(asked)
     except TypeError:
