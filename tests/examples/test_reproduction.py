@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import numpy as np
 import pytest
 from sklearn.datasets import load_digits
@@ -103,6 +105,29 @@ def test_the_linear_autoencoder_finds_pcas_plane():
     found = figures(signals.linear())
     assert number(found["angle to PCA's plane, 300 epochs"]) < 2
     assert 1 <= number(found["mse over PCA's"]) < 1.05
+
+
+@pytest.mark.parametrize(
+    ("system", "options"),
+    [
+        (images.dense, {"seeds": (0,), "epochs": 3, "keras_too": False}),
+        (images.denoiser, {"seeds": (0,), "epochs": 1, "keras_too": False}),
+        (images.stacked, {"epochs": 2, "keras_too": False}),
+        (images.variational, {"seeds": (0,), "epochs": 2, "keras_too": False}),
+        (images.upsampling, {"epochs": 1, "keras_too": False}),
+        (signals.heartbeats, {"seeds": (0,), "keras_too": False}),
+        (signals.linear, {"epochs": 30}),
+        (signals.recurrent, {"seeds": (0,), "epochs": 2}),
+    ],
+)
+def test_the_engine_and_keras_loop_reach_the_same_figures(system, options):
+    compiled, keras = (list(system(engine=engine, **options)) for engine in ("compiled", "keras"))
+    for ours, theirs in zip(compiled, keras, strict=True):
+        assert (ours.system, ours.figure) == (theirs.system, theirs.figure)
+        if re.fullmatch(r"\d+\.\d+", ours.skae):
+            assert number(ours.skae) == pytest.approx(number(theirs.skae), rel=1e-3, abs=2e-4)
+        else:
+            assert ours.skae == theirs.skae
 
 
 def test_the_report_is_a_table():
