@@ -41,7 +41,7 @@ class Source:
         outside = not isinstance(data, np.ndarray) or isinstance(data, np.memmap)
         self.chunk = rows if outside and rows < self.shape[0] else None
         if outside and self.chunk is None:
-            self.data = np.asarray(data, dtype=self.dtype)
+            self.data = self.slice(0, len(self))
         self._held: tuple[int, FloatArray] | None = None
 
     def __len__(self) -> int:
@@ -99,15 +99,18 @@ class Rows:
         parts = (self.inputs, self.targets, self.weight)
         self.parts = [part for part in parts if part is not None]
         self.dtype = self.inputs.dtype
+        self._chunk = min(
+            (part.chunk for part in self.parts if part.chunk is not None), default=None
+        )
+        for part in self.parts:  # an order that suits all of them reads each chunk once
+            part.chunk = part.chunk and self._chunk
 
     def __len__(self) -> int:
         return len(self.inputs)
 
     def order(self, seed: int, epoch: int, shuffle: bool) -> Indices:
         """Return the order of the rows in an epoch."""
-        chunks = [part.chunk for part in self.parts if part.chunk is not None]
-        chunk = min(chunks, default=None)
-        return epoch_order(len(self), seed=seed, epoch=epoch, shuffle=shuffle, chunk=chunk)
+        return epoch_order(len(self), seed=seed, epoch=epoch, shuffle=shuffle, chunk=self._chunk)
 
     @property
     def shapes(self) -> list[Shape]:

@@ -26,12 +26,13 @@ class Slices:
     """An array-like that yields slices of rows and nothing else."""
 
     def __init__(self, data):
-        self.data, self.shape, self.largest = data, data.shape, 0
+        self.data, self.shape, self.largest, self.n_read = data, data.shape, 0, 0
 
     def __getitem__(self, index):
         assert isinstance(index, slice)
         part = self.data[index]
         self.largest = max(self.largest, len(part))
+        self.n_read += len(part)
         return part
 
 
@@ -230,6 +231,24 @@ def test_views_of_a_memory_map_are_read_in_chunks(rows, memmap, small_chunks):
         source.take(indices, taken)
         np.testing.assert_array_equal(taken.reshape(-1, D), rows[3:][indices])
         assert source._held[1].nbytes <= _rows.CHUNK_BYTES
+
+
+def test_slices_smaller_than_a_chunk_are_read_whole(rows):
+    np.testing.assert_array_equal(Source(Slices(rows)).data, rows)
+
+
+@pytest.mark.parametrize("narrow", ["inputs", "targets"])
+def test_an_epoch_reads_every_row_once_where_targets_are_wider(rows, narrow, small_chunks):
+    for epoch in range(20):
+        parts = {"inputs": Slices(rows), "targets": Slices(rows)}
+        parts[narrow] = Slices(rows[:, :3])
+        read = Rows(Batchable(**parts))
+        out = [np.empty((len(rows), *shape), np.float32) for shape in read.shapes]
+        order = read.order(0, epoch, shuffle=True)
+        read.take(order, out)
+        for part, taken in zip(parts.values(), out, strict=True):
+            np.testing.assert_array_equal(taken, part.data[order])
+            assert part.n_read == len(rows)
 
 
 def test_targets_that_are_the_inputs_are_read_once(rows):
