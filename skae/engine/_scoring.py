@@ -140,12 +140,13 @@ def _score(
 def _few(
     stack: DenseStack, X: FloatArray, measure: _Measure | None, targets: FloatArray
 ) -> FloatArray:
-    if measure is None:
-        return stack(X).astype(np.float32)
-    # Rounded where a program rounds, so that a row has one error, however many come with it.
+    # Rounded where a program rounds, so that a row has one result, however many come with it.
     floating = keras.config.floatx()
+    outputs = stack(X.astype(floating))
+    if measure is None:
+        return outputs.astype(np.float32)
     targets = targets.astype(floating).astype(np.float64)
-    errors = measure(targets, stack(X.astype(floating)))
+    errors = measure(targets, outputs)
     return np.asarray(errors).astype(floating)
 
 

@@ -86,7 +86,7 @@ def scoring_program(
 
     asked = None if measure is None else (measure.error, measure.per)
     kept = private_program(model, "scoring", dict)
-    name = (shapes, _by_value(asked), xla, len(model.variables))
+    name = (shapes, _by_value(asked), xla, len(model.variables), keras.config.floatx())
     found = kept.get(name)
     if found is None:
         # What goes by identity in the key is kept with its program.
