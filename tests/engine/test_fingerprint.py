@@ -6,11 +6,15 @@ import functools
 from typing import NamedTuple
 
 import keras
+import numpy as np
 import pytest
 
 from skae.engine._fingerprint import UnshareableError
 from skae.engine._keys import compile_key, model_key
 from skae.engine._trust import is_trusted
+from skae.networks import ContractiveEncoder
+from skae.networks._variational import Sampling
+from skae.noise import GaussianNoise, MaskingNoise, SaltAndPepperNoise, UniformNoise
 
 D = 6
 
@@ -263,3 +267,54 @@ def test_wrappers_of_keras_are_trusted_for_its_own_functions_alone():
 
     assert is_trusted(filter_traceback(keras.activations.relu))
     assert not is_trusted(filter_traceback(twice))
+
+
+def _sampled(**options):
+    posterior = keras.Input((D,))
+    layer = Sampling(**{"n_features": D, "seed": 0, **options})
+    return keras.Model(posterior, layer([posterior, posterior]))
+
+
+def _contracted(**options):
+    encoder = keras.Sequential([keras.Input((D,)), keras.layers.Dense(2, activation="tanh")])
+    return keras.Sequential([keras.Input((D,)), ContractiveEncoder(encoder, **options)])
+
+
+# Every argument of every layer of skae's own, and a value that is not the default.
+ARGUMENTS = {
+    GaussianNoise: {"stddev": 0.3, "clip": (0.0, 0.5)},
+    UniformNoise: {"amplitude": 0.3, "clip": (0.0, 0.5)},
+    MaskingNoise: {"rate": 0.3},
+    SaltAndPepperNoise: {"rate": 0.3, "low": 0.25, "high": 0.75},
+    Sampling: {"n_features": 3, "capacity": 0.5},
+    ContractiveEncoder: {"weight": 0.5, "n_directions": 2},
+}
+MAKE = {Sampling: _sampled, ContractiveEncoder: _contracted}
+
+
+def _model_of(kind, **options):
+    return MAKE.get(kind, lambda **given: _with(kind(**given)))(**options)
+
+
+@pytest.mark.parametrize("kind", list(ARGUMENTS))
+def test_arguments_of_layers_of_skae_are_told_apart(kind):
+    default = _model_of(kind)
+    layer = next(layer for layer in default.layers if type(layer) is kind)
+    base = {*keras.layers.Layer().get_config(), "layer"}
+    assert set(layer.get_config()) - base == {*ARGUMENTS[kind], "seed"}
+    for name, value in ARGUMENTS[kind].items():
+        assert model_key(_model_of(kind, **{name: value})) != model_key(default), name
+
+
+@pytest.mark.parametrize("kind", list(ARGUMENTS))
+def test_seeds_of_layers_of_skae_are_data(kind):
+    X = np.random.default_rng(0).uniform(size=(40, D)).astype(np.float32)
+    one, other = (_model_of(kind, seed=seed) for seed in (0, 1))
+    assert model_key(one) == model_key(other)
+    for mine, others in zip(one.variables, other.variables, strict=True):
+        others.assign(mine)
+    drawn = []
+    for model in (one, other):
+        drawn.append([np.asarray(model(X, training=True)), *map(float, model.losses)])
+    for mine, others in zip(*drawn, strict=True):
+        np.testing.assert_array_equal(mine, others)
