@@ -26,15 +26,16 @@ __all__ = [
     "VariationalAutoencoder",
     "__version__",
 ]
+_SUBPACKAGES = ["datasets", "engine", "exceptions", "inspection", "networks", "noise", "thresholds"]
 
 
 def __getattr__(name: str) -> object:
     if name in __all__:
         return getattr(importlib.import_module("skae.estimators"), name)
-    if name in {"datasets", "engine", "inspection", "networks", "thresholds"}:
+    if name in _SUBPACKAGES:
         return importlib.import_module(f"skae.{name}")
     raise AttributeError(f"module 'skae' has no attribute {name!r}")
 
 
 def __dir__() -> list[str]:
-    return sorted({*globals(), *__all__})
+    return sorted({*globals(), *__all__, *_SUBPACKAGES})

@@ -76,8 +76,10 @@ def fetch_ecg5000(
             What the classes mean, from 1 to 5.
         is_ucr_train : ndarray of shape (5000,), bool
             Whether a row belongs to the archive's training part.
-        feature_names, target_names : list of str
-            Names of the columns of `data` and of the column of `target`.
+        feature_names : list of str
+            Names of the columns of `data`.
+        target_names : list of str
+            What -1 and 1 mean, in this order.
         frame : dataframe of shape (5000, 141) or None
             `data` and `target`; None unless `as_frame`.
         DESCR : str

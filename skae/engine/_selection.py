@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 import keras
 import tensorflow as tf
 
-from skae._contracts import Trainer, TrainingPlan
+from skae._contracts import Trainer
 from skae.engine._compiled import CompiledTrainer
 from skae.engine._keras_loop import KerasTrainer
 from skae.engine._stateless import has_neutral_steps
@@ -136,10 +136,7 @@ def _obstacle(model: keras.Model, callbacks: Sequence[keras.callbacks.Callback])
 
 
 def select_trainer(
-    engine: str,
-    model: keras.Model,
-    callbacks: Sequence[keras.callbacks.Callback],
-    plan: TrainingPlan,  # noqa: ARG001  a plan may come to matter; callers have it anyway
+    engine: str, model: keras.Model, callbacks: Sequence[keras.callbacks.Callback]
 ) -> Trainer:
     """Return the trainer for a model.
 
@@ -150,7 +147,6 @@ def select_trainer(
     model : keras.Model
         Compiled by ``model.compile``.
     callbacks : sequence of keras.callbacks.Callback
-    plan : TrainingPlan
 
     Returns
     -------
@@ -165,11 +161,10 @@ def select_trainer(
     Examples
     --------
     >>> import keras
-    >>> from skae._contracts import TrainingPlan
     >>> from skae.engine import select_trainer
     >>> model = keras.Sequential([keras.Input((2,)), keras.layers.Dense(2)])
     >>> model.compile("adam", "mse")
-    >>> select_trainer("auto", model, [], TrainingPlan(epochs=1, batch_size=32)).name
+    >>> select_trainer("auto", model, []).name
     'compiled'
     """
     if engine not in ("auto", "compiled", "keras"):

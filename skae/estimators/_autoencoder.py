@@ -139,7 +139,7 @@ class AutoencoderTransformer(CodeMixin, BaseAutoencoder):
         How the network is trained: by compiled epochs or by ``keras.Model.fit``. "auto" compiles
         wherever all that was asked for can be honoured.
     jit_compile : bool or "auto", default="auto"
-        Whether XLA compiles the network; "auto" chooses by its layers and the device.
+        Whether XLA compiles the network; "auto" chooses by its layers and the number of steps.
     **routed : dict
         Routed parameters: ``optimizer__learning_rate``, ``model__*``, ``callbacks__*``,
         ``noise__*`` and so on. A name that nobody knows is refused by `fit`.

@@ -21,7 +21,7 @@ from skae._sklearn import CallbackSupportMixin, HasMethods, Interval, StrOptions
 from skae.errors import resolve_error
 from skae.estimators._callbacks import EpochBridge
 from skae.estimators._checks import RowChecks
-from skae.estimators._losses import check_loss
+from skae.estimators._losses import check_error, check_loss
 from skae.estimators._rows import Rows
 from skae.estimators._scikeras import KerasWrapper, same
 from skae.estimators._state import RebuildableModel, unchanged_on_failure
@@ -106,6 +106,7 @@ class BaseAutoencoder(CallbackSupportMixin, RowChecks, RebuildableModel, KerasWr
             else:
                 self._build(rows)
             self._error = resolve_error(getattr(self, "error", "auto"), self.model_.loss)
+            check_error(self._error, self._output_shape)
             self._check_loss(rows)
             self._train(rows, validation, epochs, context, append=partial and resumes)
             self._finish_fit(rows, validation)
@@ -157,6 +158,7 @@ class BaseAutoencoder(CallbackSupportMixin, RowChecks, RebuildableModel, KerasWr
         return {
             "model": self.model,
             "parameters": {name: params[name] for name in sorted(names)},
+            "inputs": {"input_shape": self.input_shape, "noise": self.noise},
             "options": self._routed("model"),
             "noise_options": self._routed("noise"),
         }
@@ -166,6 +168,7 @@ class BaseAutoencoder(CallbackSupportMixin, RowChecks, RebuildableModel, KerasWr
         now = self._network_choice()
         for kind, prefix in (
             ("parameters", ""),
+            ("inputs", ""),
             ("options", "model__"),
             ("noise_options", "noise__"),
         ):
@@ -222,7 +225,7 @@ class BaseAutoencoder(CallbackSupportMixin, RowChecks, RebuildableModel, KerasWr
             jit_compile=self.jit_compile,
         )
         self._gather_callbacks(rows, validation, context)
-        trainer = engine.select_trainer(self.engine, self.model_, self.callbacks_, plan)
+        trainer = engine.select_trainer(self.engine, self.model_, self.callbacks_)
         new = trainer.train(
             self.model_,
             self._batchable(rows),
@@ -240,9 +243,14 @@ class BaseAutoencoder(CallbackSupportMixin, RowChecks, RebuildableModel, KerasWr
         """Put together what the network, the user, early stopping and scikit-learn have run."""
         self.callbacks_ = [*self._network_callbacks, *self._fit_callbacks_copied()]
         if self.early_stopping and validation is not None:
+            # While beta rises, so does the loss, and epochs can't be compared.
+            warm_ups = (getattr(each, "warmup_epochs", 0) for each in self._network_callbacks)
             self.callbacks_.append(
                 keras.callbacks.EarlyStopping(
-                    "val_loss", patience=self.patience, restore_best_weights=True
+                    "val_loss",
+                    patience=self.patience,
+                    restore_best_weights=True,
+                    start_from_epoch=max(warm_ups, default=0),
                 )
             )
         if getattr(self, "_skl_callbacks", None):

@@ -18,6 +18,11 @@ from skae.estimators._reconstruction import r2_of_values
 from skae.estimators._rows import Rows
 from skae.noise import make_noise
 
+_NO_NOISE = (
+    "Without y the noise to remove must be made: got y=None and noise=None; pass the clean rows as "
+    "y, or set noise='gaussian'."
+)
+
 
 class DenoisingRegressor(RegressorMixin, BaseAutoencoder):
     """Learn to turn noisy rows into clean ones.
@@ -82,7 +87,7 @@ class DenoisingRegressor(RegressorMixin, BaseAutoencoder):
         How the network is trained: by compiled epochs or by ``keras.Model.fit``. "auto" compiles
         wherever all that was asked for can be honoured.
     jit_compile : bool or "auto", default="auto"
-        Whether XLA compiles the network; "auto" chooses by its layers and the device.
+        Whether XLA compiles the network; "auto" chooses by its layers and the number of steps.
     **routed : dict
         Routed parameters: ``optimizer__learning_rate``, ``model__*``, ``callbacks__*``,
         ``noise__*`` and so on. A name that nobody knows is refused by `fit`.
@@ -308,10 +313,7 @@ class DenoisingRegressor(RegressorMixin, BaseAutoencoder):
                 f"{'after calls without it' if y is not None else 'missing'}."
             )
         if reset and target_shape is None and self.noise is None:
-            raise ValueError(
-                "Without y the noise to remove must be made: got y=None and noise=None; pass the "
-                "clean rows as y, or set noise='gaussian'."
-            )
+            raise ValueError(_NO_NOISE)
         self._target_shape = target_shape
         return rows
 
@@ -340,10 +342,7 @@ class DenoisingRegressor(RegressorMixin, BaseAutoencoder):
         noise = recipe["noise"] if recipe["noise"] is not None else self.noise
         layer = make_noise(noise, recipe["seed"], recipe["noise_options"])
         if layer is None:
-            raise ValueError(
-                "Without y the noise to remove must be made: got y=None and noise=None; pass the "
-                "clean rows as y, or set noise='gaussian'."
-            )
+            raise ValueError(_NO_NOISE)
         images = rows.inputs.reshape(-1, *self._input_shape)
         noisy = np.asarray(layer(images, training=True)).reshape(rows.inputs.shape)
         return replace(rows, inputs=noisy, targets=rows.inputs)

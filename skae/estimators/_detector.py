@@ -50,7 +50,8 @@ class ReconstructionOutlierDetector(
     error : {"auto", "absolute", "squared"} or callable, default="auto"
         Error of a value; the error of a row is its mean. "auto" is absolute for a loss of mean
         absolute error and squared otherwise. A callable takes the inputs and the
-        reconstruction and returns the error of every value.
+        reconstruction, arrays or tensors, and returns the error of every value; it has to keep
+        to operators and ``keras.ops``.
     threshold : {"std", "quantile", "mad", "iqr", "pot"}, float or rule, default="std"
         Rule that turns training errors into the cut, see :mod:`skae.thresholds`; a number is
         the cut itself. ``threshold__*`` is routed to the rule.
@@ -102,7 +103,7 @@ class ReconstructionOutlierDetector(
         How the network is trained: by compiled epochs or by ``keras.Model.fit``. "auto" compiles
         wherever all that was asked for can be honoured.
     jit_compile : bool or "auto", default="auto"
-        Whether XLA compiles the network; "auto" chooses by its layers and the device.
+        Whether XLA compiles the network; "auto" chooses by its layers and the number of steps.
     **routed : dict
         Routed parameters: ``optimizer__learning_rate``, ``model__*``, ``callbacks__*``,
         ``noise__*`` and so on. A name that nobody knows is refused by `fit`.

@@ -1,12 +1,14 @@
-"""What a loss asks of rows and of the network's last layer."""
+"""What a loss asks of rows and of the network's last layer, and an error of its function."""
 
 from __future__ import annotations
 
 from typing import Any
 
 import keras
+import tensorflow as tf
 
-from skae._contracts import FloatArray
+from skae._contracts import ErrorFunction, FloatArray, Shape
+from skae.errors import CustomError
 
 _FUNCTIONS = (keras.losses.binary_crossentropy, keras.losses.binary_focal_crossentropy)
 _CLASSES = (keras.losses.BinaryCrossentropy, keras.losses.BinaryFocalCrossentropy)
@@ -51,4 +53,37 @@ def check_loss(loss: Any, targets: FloatArray, name: str, *, is_linear: bool) ->
         raise ValueError(
             f"The loss {shown} takes reconstructions in [0, 1], but the network's last layer is "
             "linear; set output_activation='sigmoid', or loss='mse'."
+        )
+
+
+def check_error(error: ErrorFunction, shape: Shape) -> None:
+    """Refuse an error that can't be computed inside a compiled program, before training.
+
+    Parameters
+    ----------
+    error : ErrorFunction
+    shape : tuple of int
+        Of a reconstruction.
+
+    Raises
+    ------
+    TypeError
+        If a function of the user's own fails on tensors, as NumPy's functions do, or returns no
+        error for every value.
+    """
+    if not isinstance(error, CustomError):
+        return
+    rows = tf.TensorSpec((None, *shape), keras.config.floatx())
+    try:
+        traced = tf.function(error.function, autograph=False).get_concrete_function(rows, rows)
+    except (AttributeError, NotImplementedError, TypeError, ValueError) as reason:
+        raise TypeError(
+            f"error={error.name} fails on tensors ({type(reason).__name__}); write it with "
+            "operators and keras.ops, for example lambda x, r: keras.ops.abs(x - r)."
+        ) from reason
+    returned = getattr(traced.structured_outputs, "shape", None)
+    if returned is None or not rows.shape.is_compatible_with(returned):
+        raise TypeError(
+            f"error={error.name} must return the error of every value, of shape "
+            f"{(None, *shape)}; it returned {'no tensor' if returned is None else returned}."
         )

@@ -43,7 +43,8 @@ class ReconstructionMixin:
         -------
         errors : ndarray of shape (n_samples,)
             float64; mean over the row's values of the absolute error (in the units of `X`) where
-            the loss is a mean absolute error, of the squared error otherwise.
+            the loss is a mean absolute error, of the squared error otherwise; of a detector, the
+            error that its parameter `error` names.
         """
         X, _ = self._check_inputs(X)
         return self._row_errors(X)

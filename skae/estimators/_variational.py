@@ -48,10 +48,11 @@ class VariationalAutoencoder(CodeMixin, BaseAutoencoder):
         Weight of the Kullback-Leibler divergence; the loss is the mean reconstruction error +
         beta * KL / number of features.
     capacity : float or None, default=None
-        Nats that the code may carry: with a number, beta * abs(KL - capacity) is penalised
-        instead [2]_.
+        Nats that the code may carry: with a number, beta * abs(KL - capacity) / number of
+        features is penalised instead [2]_.
     kl_warmup_epochs : int, default=0
-        Epochs over which the weight of the divergence rises linearly from 0.
+        Epochs over which the weight of the divergence rises linearly from 0. Early stopping
+        compares the epochs after them.
     noise : str, keras.layers.Layer or None, default=None
         Noise that is added to the input while training, drawn anew for every batch; a name or a
         Keras layer. ``noise__*`` is routed to it. None adds none.
@@ -89,7 +90,7 @@ class VariationalAutoencoder(CodeMixin, BaseAutoencoder):
         How the network is trained: by compiled epochs or by ``keras.Model.fit``. "auto" compiles
         wherever all that was asked for can be honoured.
     jit_compile : bool or "auto", default="auto"
-        Whether XLA compiles the network; "auto" chooses by its layers and the device.
+        Whether XLA compiles the network; "auto" chooses by its layers and the number of steps.
     **routed : dict
         Routed parameters: ``optimizer__learning_rate``, ``model__*``, ``callbacks__*``,
         ``noise__*`` and so on. A name that nobody knows is refused by `fit`.

@@ -128,7 +128,7 @@ def _named_arguments(
     """Return the estimator's parameters that the network takes, with ``model__*`` on top."""
     options = _arguments_of(builder) - _FLAT
     for option in spec.options:
-        if option in _FLAT:
+        if option in _FLAT or option in spec.parameters:
             raise ValueError(f"model__{option} is not used; set {option} itself.")
         if option not in options:
             raise ValueError(

@@ -69,7 +69,7 @@ def compare(
     weight = np.random.default_rng(1).uniform(0.5, 2, axes) if weighted else None
     V = rows_of(models[0], n_val + 5)[5:]
     expected = by_keras(models[0], X, y, weight, validation=(V, V) if n_val else None, plan=plan)
-    trainer = engine.select_trainer("compiled", models[1], [], plan)
+    trainer = engine.select_trainer("compiled", models[1], [])
     history = trainer.train(
         models[1],
         Batchable(X, y if targets else None, weight if weight is None else weight.ravel()),

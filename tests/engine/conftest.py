@@ -59,7 +59,7 @@ def train(rows, plan):
     """Return a function that trains by the compiled engine and returns its history."""
 
     def run(model, X=None, *, validation=None, callbacks=(), plan=plan, **batchable):
-        trainer = engine.select_trainer("compiled", model, list(callbacks), plan)
+        trainer = engine.select_trainer("compiled", model, list(callbacks))
         given = Batchable(rows if X is None else X, **batchable)
         history = trainer.train(model, given, validation, plan, list(callbacks))
         assert trainer.name == "compiled"

@@ -99,7 +99,7 @@ def test_a_layer_that_always_draws_is_the_same_with_any_cache(rows, train, plan,
     cold, warm, plain = make(), make(), make()
     losses = [train(cold)["loss"], train(warm)["loss"]]
     assert engine.cache_info().currsize == 1
-    trainer = engine.select_trainer("keras", plain, [], plan)
+    trainer = engine.select_trainer("keras", plain, [])
     expected = trainer.train(plain, Batchable(rows), None, plan, [])["loss"]
     assert losses[0] == losses[1]
     np.testing.assert_allclose(losses[0], expected, rtol=1e-5)

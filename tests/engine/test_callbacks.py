@@ -48,7 +48,7 @@ def both(make, rows, callbacks, plan=LONG):
     results = []
     for name in ("keras", "compiled"):
         model, made = make(), callbacks()
-        trainer = engine.select_trainer(name, model, made, plan)
+        trainer = engine.select_trainer(name, model, made)
         history = trainer.train(model, Batchable(rows), Batchable(rows[:8] + 1), plan, made)
         results.append((model, history, made))
     return zip(*results, strict=True)
@@ -129,7 +129,7 @@ def test_losses_that_are_no_numbers(name, callbacks, make_dense, rows, plan):
     model = make_dense(optimizer=keras.optimizers.SGD(1e20))
     recorder = Recorder()
     callbacks = [recorder, *callbacks]
-    trainer = engine.select_trainer(name, model, callbacks, plan)
+    trainer = engine.select_trainer(name, model, callbacks)
     with pytest.raises(NonFiniteLossError, match=r"epoch 1: .*learning rate .*not scaled"):
         trainer.train(model, Batchable(rows), None, plan, callbacks)
     assert recorder.calls[-1] == "done"
@@ -139,7 +139,7 @@ def test_losses_that_are_no_numbers(name, callbacks, make_dense, rows, plan):
 def test_weights_that_are_no_numbers_after_the_last_step(name, make_dense, rows):
     plan = TrainingPlan(epochs=1, batch_size=len(rows))
     model = make_dense(optimizer=keras.optimizers.SGD(np.inf))
-    trainer = engine.select_trainer(name, model, [], plan)
+    trainer = engine.select_trainer(name, model, [])
     with pytest.raises(NonFiniteLossError, match="epoch 1: its last step left weights"):
         trainer.train(model, Batchable(rows), None, plan, [])
 
@@ -164,7 +164,7 @@ def test_programs_survive_an_interrupted_fit(error, make_dense, train, empty_cac
 def test_what_is_shown(name, verbose, make_dense, rows, plan, capsys):
     plan = replace(plan, verbose=verbose)
     model = make_dense()
-    trainer = engine.select_trainer(name, model, [], plan)
+    trainer = engine.select_trainer(name, model, [])
     trainer.train(model, Batchable(rows), None, plan, [])
     shown = capsys.readouterr().out
     if verbose == 0:
@@ -192,7 +192,7 @@ def test_weights_put_in_place_for_the_validation(make_dense, rows, plan):
     histories = []
     for name in ("keras", "compiled"):
         model, callback = make_dense(), Zeroed()
-        trainer = engine.select_trainer(name, model, [callback], plan)
+        trainer = engine.select_trainer(name, model, [callback])
         histories.append(trainer.train(model, Batchable(rows), Batchable(rows), plan, [callback]))
     np.testing.assert_allclose(histories[1]["val_loss"], np.mean(rows**2), rtol=1e-5)
     for key, values in histories[0].items():

@@ -144,7 +144,7 @@ def test_two_ways_of_training_agree(make_dense, rows, plan):
     histories, weights = [], []
     for name in ("keras", "compiled"):
         model = make_dense()
-        trainer = engine.select_trainer(name, model, [], plan)
+        trainer = engine.select_trainer(name, model, [])
         histories.append(trainer.train(model, Batchable(rows), Batchable(rows[:7]), plan, []))
         weights.append(model.get_weights())
     np.testing.assert_allclose(histories[0]["loss"], histories[1]["loss"], rtol=1e-5)

@@ -61,7 +61,7 @@ def test_programs_know_no_seed(case, empty_cache):
         spec = spec_of(name, shape, seed=seed, options={**own, "contraction": 1.0})
         model = networks.build(name, spec).model
         model.compile("adam", "mse")
-        trainer = engine.select_trainer("compiled", model, [], PLAN)
+        trainer = engine.select_trainer("compiled", model, [])
         return trainer.train(model, Batchable(X), Batchable(X), PLAN, [])
 
     first = losses(0)

@@ -90,7 +90,7 @@ def test_a_weight_without_gradient_is_left_alone_and_told_of(rows, plan):
     for name, model in zip(("keras", "compiled"), models, strict=True):
         with warnings.catch_warnings(record=True) as caught:
             warnings.simplefilter("always")
-            engine.select_trainer(name, model, [], plan).train(
+            engine.select_trainer(name, model, []).train(
                 model, Batchable(rows), Batchable(rows), plan, []
             )
         told.append({str(warning.message) for warning in caught})

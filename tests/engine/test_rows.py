@@ -82,7 +82,7 @@ def test_chunked_rows_train_alike(name, rows, memmap, plan, make_dense, small_ch
     weights = []
     for data in (Slices(rows), memmap, Slices(rows.astype(np.float64))):
         model = make_dense()
-        trainer = engine.select_trainer(name, model, [], plan)
+        trainer = engine.select_trainer(name, model, [])
         history = trainer.train(model, Batchable(data), Batchable(data), plan, [])
         assert set(history) == {"loss", "val_loss"}
         weights.append(model.get_weights()[0])
@@ -96,7 +96,7 @@ def test_both_ways_see_the_same_chunks(rows, plan, make_dense, small_chunks):
     weights = []
     for name in ("keras", "compiled"):
         model = make_dense()
-        trainer = engine.select_trainer(name, model, [], plan)
+        trainer = engine.select_trainer(name, model, [])
         trainer.train(model, Batchable(Slices(rows)), None, plan, [])
         weights.append(model.get_weights()[0])
     np.testing.assert_allclose(*weights, rtol=1e-4, atol=1e-6)
@@ -165,7 +165,7 @@ def test_what_a_layer_keeps_of_a_block_stays(train, plan, monkeypatch, jit_compi
             [keras.Input((D,)), Remembering(), keras.layers.Dense(D, kernel_initializer="ones")]
         )
         model.compile("sgd", "mse", jit_compile=False)
-        trainer = engine.select_trainer(name, model, [], plan)
+        trainer = engine.select_trainer(name, model, [])
         losses.append(trainer.train(model, Batchable(X), None, plan, [])["loss"])
     np.testing.assert_allclose(losses[1], losses[0], rtol=1e-5)
     last = epoch_order(64, seed=plan.seed, epoch=plan.epochs - 1)[-8:]
@@ -200,7 +200,7 @@ def test_blocks_are_bounded_where_targets_are_wide(make_dense, plan):
     model = keras.Sequential([keras.Input((6,)), keras.layers.Dense(600)])
     model.compile("sgd", "mse")
     plan = replace(plan, epochs=1, batch_size=100)
-    trainer = engine.select_trainer("compiled", model, [], plan)
+    trainer = engine.select_trainer("compiled", model, [])
     peak = _peak_of(lambda: trainer.train(model, Batchable(X, y), None, plan, []))
     assert peak < 3 * _compiled.BLOCK_BYTES
 
@@ -281,7 +281,7 @@ STREAMS = {
 @pytest.mark.parametrize("kind", STREAMS)
 def test_streams(kind, rows, plan, make_dense):
     streamed, plain = make_dense(), make_dense()
-    trainer = engine.select_trainer("auto", streamed, [], plan)
+    trainer = engine.select_trainer("auto", streamed, [])
     stream = STREAMS[kind](rows)
     history = trainer.train(streamed, Batchable(stream), Batchable(stream), plan, [])
     assert trainer.name == "keras"
@@ -299,7 +299,7 @@ def test_filters_of_warnings_are_never_put_back(name, rows, plan, make_dense, mo
 
     model = make_dense(activation=lambda x: x * 0.5)
     monkeypatch.setattr(warnings.catch_warnings, "__enter__", entered)
-    trainer = engine.select_trainer(name, model, [], plan)
+    trainer = engine.select_trainer(name, model, [])
     trainer.train(model, Batchable(rows), None, plan, [])
     engine.run(model, np.tile(rows, (9, 1)))
     if name == "keras":
@@ -309,13 +309,13 @@ def test_filters_of_warnings_are_never_put_back(name, rows, plan, make_dense, mo
 
 def test_streams_that_can_not_be_repeated(rows, plan, make_dense):
     model = make_dense()
-    trainer = engine.select_trainer("auto", model, [], plan)
+    trainer = engine.select_trainer("auto", model, [])
     with pytest.raises(TypeError, match="came as generator, which can be gone through only once"):
         trainer.train(model, Batchable(row for row in rows), None, plan, [])
     with pytest.raises(ValueError, match="generator function yielded no batch"):
         trainer.train(model, Batchable(lambda: iter(())), None, plan, [])
     with pytest.raises(ValueError, match="engine='compiled' can't train this: batches that come"):
-        engine.select_trainer("compiled", model, [], plan).train(
+        engine.select_trainer("compiled", model, []).train(
             model, Batchable(Batches(rows)), None, plan, []
         )
 

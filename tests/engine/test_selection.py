@@ -138,9 +138,9 @@ CASES = {
 def test_obstacles(reason, make_dense, rows, plan, caplog):
     model, callbacks = CASES[reason](make_dense)
     with pytest.raises(ValueError, match=f"can't train this model: .*{reason}"):
-        engine.select_trainer("compiled", model, callbacks, plan)
+        engine.select_trainer("compiled", model, callbacks)
     with caplog.at_level(logging.DEBUG, "skae"):
-        trainer = engine.select_trainer("auto", model, callbacks, plan)
+        trainer = engine.select_trainer("auto", model, callbacks)
     assert trainer.name == "keras"
     assert reason in caplog.text
 
@@ -148,13 +148,13 @@ def test_obstacles(reason, make_dense, rows, plan, caplog):
 def test_float16_scales_its_loss(plan):
     model = keras.Sequential([keras.Input((D,)), keras.layers.Dense(D, dtype="mixed_float16")])
     model.compile(keras.optimizers.LossScaleOptimizer(_adam()), "mse")
-    assert engine.select_trainer("auto", model, [], plan).name == "keras"
+    assert engine.select_trainer("auto", model, []).name == "keras"
 
 
 def test_batch_callbacks_are_called(make_dense, rows, plan):
     callback = EveryBatch()
     model = make_dense()
-    trainer = engine.select_trainer("auto", model, [callback], plan)
+    trainer = engine.select_trainer("auto", model, [callback])
     trainer.train(model, Batchable(rows), None, plan, [callback])
     assert callback.seen == 9
 
@@ -162,26 +162,24 @@ def test_batch_callbacks_are_called(make_dense, rows, plan):
 def test_hidden_state_is_found_while_tracing(rows, plan, caplog):
     model = keras.Sequential([keras.Input((D,)), keras.layers.Dense(D), HiddenState()])
     model.compile("adam", "mse")
-    trainer = engine.select_trainer("auto", model, [], plan)
+    trainer = engine.select_trainer("auto", model, [])
     with caplog.at_level(logging.DEBUG, "skae"):
         trainer.train(model, Batchable(rows), None, plan, [])
     assert trainer.name == "keras"
     assert "Keras does not list" in caplog.text
     with pytest.raises(ValueError, match="engine='compiled' can't train this"):
-        engine.select_trainer("compiled", model, [], plan).train(
-            model, Batchable(rows), None, plan, []
-        )
+        engine.select_trainer("compiled", model, []).train(model, Batchable(rows), None, plan, [])
     assert engine.run(model, np.tile(rows, (9, 1))).shape == (207, D)
 
 
 def test_unknown_engine(make_dense, plan):
     with pytest.raises(ValueError, match="must be 'auto', 'compiled' or 'keras'; got 'fast'"):
-        engine.select_trainer("fast", make_dense(), [], plan)
+        engine.select_trainer("fast", make_dense(), [])
 
 
 def test_keras_by_wish(make_dense, plan):
-    assert engine.select_trainer("keras", make_dense(), [], plan).name == "keras"
-    assert engine.select_trainer("auto", make_dense(), [], plan).name == "compiled"
+    assert engine.select_trainer("keras", make_dense(), []).name == "keras"
+    assert engine.select_trainer("auto", make_dense(), []).name == "compiled"
 
 
 class Own(keras.Model):
@@ -208,15 +206,15 @@ def test_xla_is_for_known_code_only(make_dense):
 def test_weights_frozen_after_a_fit(make_dense, rows, plan):
     """The optimizer's variables belong to the weights that were trained before."""
     model = make_dense()
-    engine.select_trainer("auto", model, [], plan).train(model, Batchable(rows), None, plan, [])
+    engine.select_trainer("auto", model, []).train(model, Batchable(rows), None, plan, [])
     model.layers[0].trainable = False
     before = model.get_weights()
-    trainer = engine.select_trainer("auto", model, [], plan)
+    trainer = engine.select_trainer("auto", model, [])
     trainer.train(model, Batchable(rows), None, plan, [])
     assert trainer.name == "keras"
     same = [np.array_equal(*pair) for pair in zip(before, model.get_weights(), strict=True)]
     assert same == [True, True, False, False]
-    strict = engine.select_trainer("compiled", model, [], plan)
+    strict = engine.select_trainer("compiled", model, [])
     with pytest.raises(ValueError, match="built for other weights"):
         strict.train(model, Batchable(rows), None, plan, [])
 
@@ -225,7 +223,7 @@ def test_a_float_that_numpy_lacks(make_dense, plan):
     before = keras.config.floatx()
     try:
         keras.config.set_floatx("bfloat16")
-        assert engine.select_trainer("auto", make_dense(), [], plan).name == "keras"
+        assert engine.select_trainer("auto", make_dense(), []).name == "keras"
     finally:
         keras.config.set_floatx(before)
 

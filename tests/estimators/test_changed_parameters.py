@@ -95,6 +95,8 @@ def test_a_failed_warm_fit_with_another_optimizer_leaves_the_old_one(table):
         ({"latent_dim": 3}, "latent_dim was 2 when the network was built and is 3 now"),
         ({"beta": 50.0}, "beta was 1.0 .* is 50.0 now"),
         ({"model__kernel_initializer": "zeros"}, "model__kernel_initializer was None"),
+        ({"noise": "gaussian"}, "noise was None when the network was built and is 'gaussian' now"),
+        ({"input_shape": (2, 3)}, r"input_shape was None .* is \(2, 3\) now"),
         ({"model": Built.network}, "model was changed"),
     ],
 )

@@ -98,6 +98,19 @@ def test_warm_up_raises_beta_from_zero(table):
     assert_allclose(vae.history_["val_loss"], expected, rtol=1e-5)
 
 
+@pytest.mark.parametrize("patience", [1, 10])
+def test_early_stopping_begins_after_the_warm_up(patience, table):
+    """While beta rises, the loss does too, and its first epochs would always be the best."""
+    settings = {"optimizer": "sgd", "optimizer__learning_rate": 0.0, "epochs": 6, "batch_size": 60}
+    vae = _vae(
+        beta=6.0, kl_warmup_epochs=4, early_stopping=True, patience=patience, **settings
+    ).fit(table, X_val=table)
+    assert len(vae.history_["val_loss"]) == 6
+    stopping = vae.callbacks_[-1]
+    assert stopping.best_epoch == 4
+    assert stopping.best == vae.history_["val_loss"][4] > vae.history_["val_loss"][0]
+
+
 def test_sample_decodes_draws_from_the_prior(vae):
     rows = vae.sample(5, random_state=3)
     assert rows.shape == (5, 6)
@@ -156,6 +169,7 @@ def test_elbo_of_a_binary_cross_entropy_is_in_nats(table):
         ({"capacity": -1.0}, "'capacity' parameter"),
         ({"kl_warmup_epochs": 1.5}, "'kl_warmup_epochs' parameter"),
         ({"model": "dense"}, "'model' parameter"),
+        ({"model__beta": 2.0}, "model__beta is not used; set beta itself"),
     ],
 )
 def test_parameters_that_can_not_work(params, message, table):

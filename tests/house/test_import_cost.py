@@ -8,6 +8,7 @@ import sys
 
 import pytest
 
+from tests.house._public import SUBPACKAGES
 from tests.house._source import ROOT, module_names
 
 HEAVY = ("keras", "matplotlib", "pandas", "scikeras", "scipy", "sklearn", "tensorflow")
@@ -34,6 +35,11 @@ def loaded_by(code):
 
 def test_skae_alone_loads_nothing_heavy():
     assert loaded_by("import skae; skae.__version__; dir(skae)") == set()
+
+
+def test_public_subpackages_are_attributes():
+    names = ", ".join(f"skae.{name}" for name in SUBPACKAGES)
+    run(f"import skae; {names}; assert {set(SUBPACKAGES)!r} <= set(dir(skae))")
 
 
 def test_a_heavy_import_is_noticed():
