@@ -50,7 +50,7 @@ coder = AutoencoderTransformer(
     epochs=epochs,
     early_stopping=True,
     random_state=0,
-).fit(train, X_val=test)
+).fit(train)
 error = np.mean((test - coder.reconstruct(test)) ** 2)
 print(f"mse of unseen images from two numbers: {error:.4f} after {coder.n_iter_} epochs")
 ReconstructionDisplay.from_estimator(coder, test)

@@ -14,9 +14,10 @@ def fashion_mnist(n_train: int = 60_000):
     return train[:n_train], train[n_train:], _scaled(fetch_fashion_mnist(subset="test").images)
 
 
-def mnist():
-    """Return MNIST's training and test images."""
-    return (_scaled(fetch_mnist(subset=part).images) for part in ("train", "test"))
+def mnist(n_train: int = 55_000):
+    """Return MNIST's training images and those left of it, and its test images."""
+    train, test = (_scaled(fetch_mnist(subset=part).images) for part in ("train", "test"))
+    return train[:n_train], train[n_train:], test
 
 
 def heartbeats():

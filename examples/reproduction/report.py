@@ -15,7 +15,7 @@ class Row:
     """One figure of one system.
 
     `published` is the figure of the tutorial, or what this project wants to reach; `seconds` are
-    those of training, skae's and then Keras's.
+    those of training, all seeds of skae's together and then Keras's.
     """
 
     system: str

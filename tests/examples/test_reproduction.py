@@ -30,7 +30,7 @@ def small_data(monkeypatch):
     beats, label = make_ecg_beats(600, contamination=0.3, random_state=0)
     halves = beats[:400], beats[400:], label[:400], label[400:]
     monkeypatch.setattr(data, "fashion_mnist", lambda *_: (digits[:64], digits[64:], digits[64:]))
-    monkeypatch.setattr(data, "mnist", lambda: (digits[:64], digits[64:]))
+    monkeypatch.setattr(data, "mnist", lambda: (digits[:64], digits[64:], digits[64:]))
     monkeypatch.setattr(data, "heartbeats", lambda: halves)
 
 
