@@ -11,12 +11,15 @@ compile arguments and its construction of callbacks are used as they are. Put ri
   a prefix won over a nested object with parameters of its own;
 - optimizers, metrics and callbacks handed in as objects were trained themselves, so that a
   parameter changed during ``fit`` and clones shared state;
+- losses, metrics and optimizers of classes that Keras has no name for became strings in a clone
+  and in a pickle, because SciKeras replaces how Keras's objects are pickled;
 - its ``repr`` was a wall of text.
 """
 
 from __future__ import annotations
 
 import copy
+import copyreg
 import inspect
 from collections.abc import Iterable
 from numbers import Number
@@ -34,6 +37,22 @@ from skae.networks._threads import with_fresh_names
 
 if "__sklearn_tags__" not in vars(BaseWrapper):
     BaseWrapper.__sklearn_tags__ = BaseEstimator.__sklearn_tags__
+
+
+def _reduce_loss(loss: keras.losses.Loss) -> tuple[Any, ...]:
+    return copyreg.__newobj__, (type(loss),), vars(loss).copy()  # type: ignore[attr-defined]
+
+
+def _reduce_by_config(built: keras.metrics.Metric | keras.optimizers.Optimizer) -> tuple[Any, ...]:
+    return _from_config, (type(built), built.get_config())
+
+
+def _from_config(kind: Any, config: dict[str, Any]) -> Any:
+    return kind.from_config(config)
+
+
+keras.losses.Loss.__reduce__ = _reduce_loss
+keras.metrics.Metric.__reduce__ = keras.optimizers.Optimizer.__reduce__ = _reduce_by_config
 
 
 class _Hidden:

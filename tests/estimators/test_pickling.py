@@ -14,6 +14,7 @@ import numpy as np
 import pytest
 from numpy.testing import assert_array_equal
 from sklearn.base import clone
+from sklearn.model_selection import GridSearchCV
 
 from skae import AutoencoderTransformer, ReconstructionOutlierDetector
 from skae.estimators._scikeras import keras
@@ -37,6 +38,25 @@ COPIES = {
     "deepcopy": copy.deepcopy,
     "cloudpickle": lambda estimator: cloudpickle.loads(cloudpickle.dumps(estimator)),
 }
+
+
+class Power(keras.losses.Loss):
+    """A loss with a parameter that its configuration leaves out."""
+
+    def __init__(self, power):
+        super().__init__()
+        self.power = power
+
+    def call(self, y_true, y_pred):
+        return keras.ops.mean(abs(y_true - y_pred) ** self.power, axis=-1)
+
+
+class Cubed(keras.metrics.MeanSquaredError):
+    """A metric that Keras has no name for."""
+
+
+class Slower(keras.optimizers.Adam):
+    """An optimizer that Keras has no name for."""
 
 
 def _assert_same(copied, estimator, X):
@@ -230,3 +250,31 @@ def test_pickle_does_not_change_the_estimator(table, fitted):
     before = dict(vars(estimator))
     pickle.dumps(estimator)
     assert vars(estimator) == before
+
+
+@pytest.mark.parametrize("way", [*COPIES, "clone"])
+@pytest.mark.parametrize("is_fitted", [False, True])
+def test_objects_of_ones_own_stay_what_they_are(way, is_fitted, table):
+    """SciKeras makes strings of them."""
+    given = {"loss": Power(3.0), "metrics": [Cubed()], "optimizer": Slower(0.25)}
+    estimator = small(AutoencoderTransformer, **given)
+    if is_fitted:
+        estimator.fit(table)
+    copied = {**COPIES, "clone": clone}[way](estimator)
+    assert (type(copied.loss), copied.loss.power) == (Power, 3.0)
+    assert [type(metric) for metric in copied.metrics] == [Cubed]
+    assert type(copied.optimizer) is Slower
+    assert float(copied.optimizer.learning_rate) == 0.25
+    history = estimator.fit(table).history_
+    assert copied.fit(table).history_ == history
+
+
+def test_a_search_takes_objects_of_ones_own_to_its_workers(table):
+    search = GridSearchCV(
+        small(AutoencoderTransformer, loss=Power(3.0)),
+        {"latent_dim": [1, 2]},
+        cv=2,
+        n_jobs=2,
+        error_score="raise",
+    )
+    assert search.fit(table).best_estimator_.loss.power == 3.0
