@@ -1,4 +1,4 @@
-"""Imports TensorFlow quietly; imported before Keras wherever skae needs either.
+"""Imports TensorFlow quietly, and Keras on it; imported first wherever skae needs either.
 
 While it loads, TensorFlow's C++ side writes a dozen lines straight to file descriptor 2: an
 environment variable quiets only those written after its logger has started. So the descriptor is
@@ -47,3 +47,11 @@ if "tensorflow" not in sys.modules:
             import tensorflow  # noqa: F401
     finally:
         random.setstate(_random_state)
+
+import keras  # noqa: E402
+
+if keras.backend.backend() != "tensorflow":
+    raise ImportError(
+        f"skae runs on Keras's TensorFlow backend, but Keras runs on {keras.backend.backend()!r}; "
+        "set the environment variable KERAS_BACKEND to 'tensorflow' before Keras is imported."
+    )

@@ -39,8 +39,6 @@ _BATCH_HOOKS = (
 
 
 def _backend_obstacle() -> str | None:
-    if keras.backend.backend() != "tensorflow":
-        return f"Keras runs on {keras.backend.backend()}, not on TensorFlow"
     if keras.config.floatx() == "bfloat16":
         return "NumPy has no bfloat16 that TensorFlow could read in place"
     if tf.distribute.has_strategy():

@@ -8,6 +8,7 @@ from typing import Any, ClassVar
 import numpy as np
 from sklearn.base import ClassNamePrefixFeaturesOutMixin, TransformerMixin
 from sklearn.utils import Tags, check_array
+from sklearn.utils.metadata_routing import UNUSED
 from sklearn.utils.validation import check_is_fitted
 
 from skae import engine
@@ -21,6 +22,9 @@ from skae.estimators._rows import Rows
 
 class CodeMixin(ClassNamePrefixFeaturesOutMixin, ReconstructionMixin, TransformerMixin):
     """`transform` and `inverse_transform` by the two halves of a fitted model."""
+
+    # What is to be decoded is no metadata, though it is not called X.
+    __metadata_request__inverse_transform: ClassVar = {"Z": UNUSED}
 
     def transform(self: Any, X: Any) -> FloatArray:
         """Encode rows.

@@ -74,6 +74,11 @@ class RowChecks:
 
     def _check_validation_rows(self: Any, X_val: Any, y_val: Any) -> Rows:
         if is_stream(X_val):
+            if y_val is not None:
+                raise ValueError(
+                    "With batches as X_val, y_val must be None; X_val itself gives batches of "
+                    "(inputs, targets)."
+                )
             return StreamedRows(X_val)  # type: ignore[return-value]
         X_val, _ = check_rows(self, X_val, reset=False, shape=self._sample_shape)
         targets = self._check_targets(y_val, len(X_val))

@@ -101,7 +101,7 @@ class ReconstructionDisplay:
         n_images : int, default=10
             How many images to draw.
         image_shape : tuple of int, default=None
-            Shape of one image; None takes that of `X`, or the estimator's `input_shape`.
+            Shape of one image; None takes the estimator's `input_shape`, else that of `X`.
         row_labels, column_labels : sequence of str, default=None
             What rows and columns show; None names the rows by what they are.
         ax : matplotlib Axes, default=None

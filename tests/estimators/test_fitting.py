@@ -107,6 +107,12 @@ def test_search_routes_weights_and_validation_rows(table):
     assert "val_loss" in search.best_estimator_.history_
 
 
+def test_codes_are_no_metadata():
+    methods = AutoencoderTransformer().get_metadata_routing()._serialize()
+    assert sorted(methods) == ["fit", "partial_fit", "score"]
+    assert not hasattr(AutoencoderTransformer, "set_inverse_transform_request")
+
+
 @pytest.mark.parametrize(
     ("kind", "engine"),
     [*((kind, "auto") for kind in ESTIMATORS), (AutoencoderTransformer, "keras")],

@@ -71,6 +71,12 @@ def test_validation_batches_give_a_validation_loss(rows):
     assert len(fitted.history_["val_loss"]) == 2
 
 
+def test_targets_come_with_validation_batches(rows):
+    pairs = tf.data.Dataset.from_tensor_slices((rows, rows)).batch(16)
+    with pytest.raises(ValueError, match="With batches as X_val, y_val must be None"):
+        DenoisingRegressor(**SMALL).fit(pairs, X_val=pairs, y_val=rows)
+
+
 @pytest.mark.parametrize(
     ("arguments", "X", "message"),
     [
