@@ -9,6 +9,7 @@ from __future__ import annotations
 import inspect
 import pickle
 import sys
+import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -16,9 +17,11 @@ from typing import Any
 
 import keras
 import numpy as np
+import sklearn
 from sklearn.base import BaseEstimator
+from sklearn.exceptions import InconsistentVersionWarning
 
-from skae import networks
+from skae import __version__, networks
 from skae._contracts import Network, NetworkSpec
 from skae.noise import make_noise
 
@@ -144,6 +147,7 @@ class RebuildableModel:
     def __getstate__(self: Any) -> dict[str, Any]:
         """Return parameters, arrays and the recipe; never a Keras model."""
         state = {**BaseEstimator.__getstate__(self), "model": _by_reference(self.model)}
+        state["_versions"] = _versions()
         if "model_" not in state:
             return state
         learned = ModelState.of(self.model_)
@@ -157,6 +161,7 @@ class RebuildableModel:
         """Build the model again and put the arrays into it."""
         state = {**state, "model": _dereferenced(state["model"])}
         weights, slots = state.pop("_learned", (None, None))
+        self._warn_of_other_versions(state.pop("_versions"))
         BaseEstimator.__setstate__(self, state)
         if weights is None:
             return
@@ -164,6 +169,19 @@ class RebuildableModel:
         self._set_network(self._network())
         ModelState(weights, []).put_into(self.model_)
         self._optimizer_state = ModelState(weights, slots)
+
+    def _warn_of_other_versions(self, pickled: str) -> None:
+        if pickled != _versions():
+            warning = InconsistentVersionWarning(
+                estimator_name=type(self).__name__,
+                current_sklearn_version=_versions(),
+                original_sklearn_version=pickled,
+            )
+            warnings.warn(warning, stacklevel=3)
+
+
+def _versions() -> str:
+    return f"skae {__version__}, Keras {keras.__version__}, scikit-learn {sklearn.__version__}"
 
 
 def _by_reference(model: Any) -> Any:

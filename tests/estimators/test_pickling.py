@@ -14,6 +14,7 @@ import numpy as np
 import pytest
 from numpy.testing import assert_array_equal
 from sklearn.base import clone
+from sklearn.exceptions import InconsistentVersionWarning
 from sklearn.model_selection import GridSearchCV
 
 from skae import AutoencoderTransformer, ReconstructionOutlierDetector
@@ -238,6 +239,15 @@ def test_pickle_after_callbacks_that_held_files_and_threads(tmp_path, table):
     copied = pickle.loads(pickle.dumps(estimator))
     assert_array_equal(copied.transform(table), estimator.transform(table))
     assert_array_equal(copied.fit(table).transform(table), estimator.transform(table))
+
+
+def test_a_pickle_of_other_versions_is_loaded_with_a_warning(table, fitted, monkeypatch):
+    estimator = fitted[AutoencoderTransformer]
+    pickled = pickle.dumps(estimator)
+    monkeypatch.setattr(keras, "__version__", "4.0.0")
+    with pytest.warns(InconsistentVersionWarning, match=r"from version skae .* Keras 3\..* 4\.0"):
+        loaded = pickle.loads(pickled)
+    assert_array_equal(loaded.transform(table), estimator.transform(table))
 
 
 def test_pickle_is_small(table, fitted):

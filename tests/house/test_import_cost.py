@@ -80,6 +80,4 @@ def test_another_backend_of_keras_is_refused():
     code = "import keras; keras.backend.backend = lambda: 'jax'; import skae; skae.noise"
     with pytest.raises(subprocess.CalledProcessError) as raised:
         run(code)
-    assert (
-        "skae runs on Keras's TensorFlow backend, but Keras runs on 'jax'" in raised.value.stderr
-    )
+    assert "skae runs on Keras's TensorFlow backend, but Keras runs on 'jax'" in raised.value.stderr
