@@ -69,7 +69,7 @@ def denoiser(seeds=(0, 1, 2), epochs=10, engine="auto", keras_too=True):
     watch, keras_error = Watch(), ""
     with watch.measure("skae"):
         # The kernels of small convolutions hardly use a second core: two fits at once, each on a
-        # core of its own, take 0.65 of the time that they take in turn.
+        # core of its own, take 0.7 of the time that they take in turn.
         models = Parallel(n_jobs=2, max_nbytes=None)(tasks)
     counts = f"{models[0].encoder_.count_params()} and {models[0].decoder_.count_params()}"
     yield Row("denoiser", "parameters, encoder and decoder", "1320 and 1897", counts)
