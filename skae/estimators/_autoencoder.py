@@ -107,8 +107,9 @@ class AutoencoderTransformer(CodeMixin, BaseAutoencoder):
         Shape of one sample, into which the rows of a 2-D `X` are reshaped inside. None takes
         the shape of `X`.
     noise : str, keras.layers.Layer or None, default=None
-        Noise that is added to the input while training, drawn anew for every batch; a name or a
-        Keras layer. ``noise__*`` is routed to it. None adds none.
+        Noise that is added to the input while training, drawn anew for every batch: "gaussian",
+        "uniform", "masking" (or "dropout"), "salt_and_pepper", or a Keras layer. ``noise__*``
+        is routed to a noise by name. None adds none.
     optimizer : str, class or keras.optimizers.Optimizer, default="adam"
         As Keras takes it; ``optimizer__learning_rate`` is routed to it.
     loss : str, callable or keras.losses.Loss, default="mse"

@@ -51,8 +51,9 @@ class DenoisingRegressor(RegressorMixin, BaseAutoencoder):
         the shape of `X`.
     noise : str, keras.layers.Layer or None, default="gaussian"
         Noise that `fit` adds to its rows, drawn anew for every batch, where it gets no clean
-        ones; "gaussian" has a standard deviation of 0.1. A name or a Keras layer; ``noise__*`` is
-        routed to it.
+        ones; "gaussian" has a standard deviation of 0.1. The others are "uniform", "masking" (or
+        "dropout"), "salt_and_pepper", or a Keras layer; ``noise__*`` is routed to a noise by
+        name.
     optimizer : str, class or keras.optimizers.Optimizer, default="adam"
         As Keras takes it; ``optimizer__learning_rate`` is routed to it.
     loss : str, callable or keras.losses.Loss, default="mse"

@@ -67,8 +67,9 @@ class ReconstructionOutlierDetector(
         cross-fits with as many folds, in which every row is scored by a network that has not
         seen it.
     noise : str, keras.layers.Layer or None, default=None
-        Noise that is added to the input while training, drawn anew for every batch; a name or a
-        Keras layer. ``noise__*`` is routed to it. None adds none.
+        Noise that is added to the input while training, drawn anew for every batch: "gaussian",
+        "uniform", "masking" (or "dropout"), "salt_and_pepper", or a Keras layer. ``noise__*``
+        is routed to a noise by name. None adds none.
     optimizer : str, class or keras.optimizers.Optimizer, default="adam"
         As Keras takes it; ``optimizer__learning_rate`` is routed to it.
     loss : str, callable or keras.losses.Loss, default="mse"
