@@ -13,6 +13,7 @@ import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from importlib.metadata import version
 from typing import Any
 
 import keras
@@ -21,7 +22,7 @@ import sklearn
 from sklearn.base import BaseEstimator
 from sklearn.exceptions import InconsistentVersionWarning
 
-from skae import __version__, networks
+from skae import networks
 from skae._contracts import Network, NetworkSpec
 from skae.noise import make_noise
 
@@ -181,7 +182,7 @@ class RebuildableModel:
 
 
 def _versions() -> str:
-    return f"skae {__version__}, Keras {keras.__version__}, scikit-learn {sklearn.__version__}"
+    return f"skae {version('skae')}, Keras {keras.__version__}, scikit-learn {sklearn.__version__}"
 
 
 def _by_reference(model: Any) -> Any:

@@ -1,7 +1,9 @@
 """What goes in: odd shapes and containers that work, and bad input that is refused as it should."""
 
 import _thread
+import signal
 import threading
+import time
 
 import numpy as np
 import pandas as pd
@@ -278,6 +280,15 @@ def test_interrupted_fit_leaves_an_unfitted_estimator(error, engine, table):
     assert vars(estimator) == before
 
 
+@pytest.fixture
+def heard_ctrl_c():
+    """Have Ctrl-C raise, which a process that was started in the background ignores."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
+@pytest.mark.usefixtures("heard_ctrl_c")
 @pytest.mark.parametrize("engine", ["compiled", "keras"])
 @pytest.mark.parametrize("delay", [0.0, 0.003, 0.02, 0.2])
 def test_ctrl_c_anywhere_in_training(delay, engine, table):
@@ -286,10 +297,15 @@ def test_ctrl_c_anywhere_in_training(delay, engine, table):
     new = small(AutoencoderTransformer, engine=engine)
     for estimator in (new, fitted):
         timer = threading.Timer(delay, _thread.interrupt_main)
+        ends = time.monotonic() + 60
+
         # Not while Keras traces, in its first epoch: there it turns any exception into a warning.
-        start = keras.callbacks.LambdaCallback(
-            on_epoch_end=lambda epoch, logs, t=timer: None if epoch else t.start()
-        )
+        def on_epoch_end(epoch, logs, timer=timer, ends=ends):
+            if epoch == 0:
+                timer.start()
+            assert time.monotonic() < ends, "nobody heard the Ctrl-C"
+
+        start = keras.callbacks.LambdaCallback(on_epoch_end=on_epoch_end)
         estimator.set_params(epochs=10**6, callbacks=[start])
         with pytest.raises(KeyboardInterrupt):
             estimator.fit(table)
