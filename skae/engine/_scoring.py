@@ -17,6 +17,7 @@ from skae._contracts import ErrorFunction, FloatArray
 from skae.engine._dense_stack import MAX_ROWS, DenseStack, dense_stack
 from skae.engine._program import NotPureError
 from skae.engine._rows import Source
+from skae.engine._state import read
 from skae.engine._store import scoring_program
 
 # Two cores have enough to do in a slice, and what a deep network keeps of it is still small.
@@ -183,7 +184,7 @@ def _scorer(
         return lambda start, stop: _by_keras(
             model, [s.slice(start, stop) for s in sources], measure
         )
-    weights = [variable.value.read_value() for variable in model.variables]
+    weights = read(model.variables)
     largest = _slice_rows(source)
 
     def score(start: int, stop: int) -> FloatArray:

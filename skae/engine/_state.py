@@ -11,7 +11,8 @@ from skae.engine._packing import Groups, Packing
 from skae.engine._program import State, Tensors
 
 
-def _read(variables: list[Any]) -> Tensors:
+def read(variables: list[Any]) -> Tensors:
+    """Return what Keras variables hold now."""
     # The raw operations take a quarter of the time of the variables' own methods, of which a fit
     # of a small network makes seventy.
     held = [variable.value for variable in variables]
@@ -44,7 +45,7 @@ class ModelState:
     def start_epoch(self, first_metrics: Tensors) -> State:
         """Return the state at the start of an epoch, metrics reset."""
         if self._state is None or self._watched:
-            trainable, fixed, slots = (groups.join(_read(part)) for part, groups in self._parts)
+            trainable, fixed, slots = (groups.join(read(part)) for part, groups in self._parts)
             return State(trainable, fixed, slots, first_metrics)
         self._state.metrics = first_metrics
         return self._state
@@ -65,7 +66,7 @@ class ModelState:
         assert self._state is not None
         trainable, fixed = self._state.trainable, self._state.fixed
         if self._watched:  # a callback may put averaged weights in place for it
-            trainable, fixed = (groups.join(_read(part)) for part, groups in self._parts[:2])
+            trainable, fixed = (groups.join(read(part)) for part, groups in self._parts[:2])
         return State(trainable, fixed, [], first_metrics)
 
     def _write(self) -> None:

@@ -72,3 +72,11 @@ def train(rows, plan):
 def empty_cache():
     """Start from an empty program cache."""
     engine.clear_cache()
+
+
+@pytest.fixture
+def set_floatx():
+    """Return a function that sets Keras's float type, which is put back afterwards."""
+    before = keras.config.floatx()
+    yield keras.config.set_floatx
+    keras.config.set_floatx(before)

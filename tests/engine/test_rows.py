@@ -172,7 +172,7 @@ def test_what_a_layer_keeps_of_a_block_stays(train, plan, monkeypatch, jit_compi
     np.testing.assert_array_equal(model.layers[0].last.numpy(), X[last])
 
 
-def test_reading_ahead_needs_no_pool(rows):
+def test_reading_ahead_needs_no_pool():
     """As when the interpreter ends while a daemon thread trains."""
     pool = ThreadPoolExecutor(1)
     pool.shutdown()

@@ -210,18 +210,10 @@ def test_rows_are_rounded_to_the_float_type_first(n, make_dense):
     np.testing.assert_array_equal(engine.run(model, X), engine.run(model, X.astype(np.float32)))
 
 
-@pytest.fixture
-def double_precision():
-    """Make float64 Keras's float type from a call on, and put float32 back."""
-    before = keras.config.floatx()
-    yield lambda: keras.config.set_floatx("float64")
-    keras.config.set_floatx(before)
-
-
-def test_scores_follow_the_float_type(make_dense, double_precision):
+def test_scores_follow_the_float_type(make_dense, set_floatx):
     model, X = make_dense(), np.random.default_rng(0).normal(size=(300, D))
     engine.run_errors(model, X, AbsoluteError())
-    double_precision()
+    set_floatx("float64")
     got = engine.run_errors(model, X, AbsoluteError())
     alone = [engine.run_errors(model, X[i : i + 1], AbsoluteError())[0] for i in range(len(X))]
     np.testing.assert_allclose(got, alone, rtol=1e-13)

@@ -135,7 +135,7 @@ CASES = {
 
 
 @pytest.mark.parametrize("reason", CASES)
-def test_obstacles(reason, make_dense, rows, plan, caplog):
+def test_obstacles(reason, make_dense, caplog):
     model, callbacks = CASES[reason](make_dense)
     with pytest.raises(ValueError, match=f"can't train this model: .*{reason}"):
         engine.select_trainer("compiled", model, callbacks)
@@ -145,7 +145,7 @@ def test_obstacles(reason, make_dense, rows, plan, caplog):
     assert reason in caplog.text
 
 
-def test_float16_scales_its_loss(plan):
+def test_float16_scales_its_loss():
     model = keras.Sequential([keras.Input((D,)), keras.layers.Dense(D, dtype="mixed_float16")])
     model.compile(keras.optimizers.LossScaleOptimizer(_adam()), "mse")
     assert engine.select_trainer("auto", model, []).name == "keras"
@@ -172,12 +172,12 @@ def test_hidden_state_is_found_while_tracing(rows, plan, caplog):
     assert engine.run(model, np.tile(rows, (9, 1))).shape == (207, D)
 
 
-def test_unknown_engine(make_dense, plan):
+def test_unknown_engine(make_dense):
     with pytest.raises(ValueError, match="must be 'auto', 'compiled' or 'keras'; got 'fast'"):
         engine.select_trainer("fast", make_dense(), [])
 
 
-def test_keras_by_wish(make_dense, plan):
+def test_keras_by_wish(make_dense):
     assert engine.select_trainer("keras", make_dense(), []).name == "keras"
     assert engine.select_trainer("auto", make_dense(), []).name == "compiled"
 
@@ -219,13 +219,9 @@ def test_weights_frozen_after_a_fit(make_dense, rows, plan):
         strict.train(model, Batchable(rows), None, plan, [])
 
 
-def test_a_float_that_numpy_lacks(make_dense, plan):
-    before = keras.config.floatx()
-    try:
-        keras.config.set_floatx("bfloat16")
-        assert engine.select_trainer("auto", make_dense(), []).name == "keras"
-    finally:
-        keras.config.set_floatx(before)
+def test_a_float_that_numpy_lacks(make_dense, set_floatx):
+    set_floatx("bfloat16")
+    assert engine.select_trainer("auto", make_dense(), []).name == "keras"
 
 
 def test_xla_is_not_chosen_for_code_of_ones_own(make_dense):
