@@ -18,11 +18,6 @@ from skae.estimators._reconstruction import r2_of_values
 from skae.estimators._rows import Rows
 from skae.noise import make_noise
 
-_NO_NOISE = (
-    "Without y the noise to remove must be made: got y=None and noise=None; pass the clean rows as "
-    "y, or set noise='gaussian'."
-)
-
 
 class DenoisingRegressor(RegressorMixin, BaseAutoencoder):
     """Learn to turn noisy rows into clean ones.
@@ -314,7 +309,10 @@ class DenoisingRegressor(RegressorMixin, BaseAutoencoder):
                 f"{'after calls without it' if y is not None else 'missing'}."
             )
         if reset and target_shape is None and self.noise is None:
-            raise ValueError(_NO_NOISE)
+            raise ValueError(
+                "Without y the noise to remove must be made: got y=None and noise=None; pass the "
+                "clean rows as y, or set noise='gaussian'."
+            )
         self._target_shape = target_shape
         return rows
 
@@ -340,10 +338,8 @@ class DenoisingRegressor(RegressorMixin, BaseAutoencoder):
     def _corrupted(self, rows: Rows) -> Rows:
         """Add noise to clean rows, the same at every call; a layer is silent outside training."""
         recipe = self._recipe
-        noise = recipe["noise"] if recipe["noise"] is not None else self.noise
-        layer = make_noise(noise, recipe["seed"], recipe["noise_options"])
-        if layer is None:
-            raise ValueError(_NO_NOISE)
+        layer = make_noise(recipe["noise"], recipe["seed"], recipe["noise_options"])
+        assert layer is not None  # without targets and without noise, no fit begins
         images = rows.inputs.reshape(-1, *self._input_shape)
         noisy = np.asarray(layer(images, training=True)).reshape(rows.inputs.shape)
         return replace(rows, inputs=noisy, targets=rows.inputs)

@@ -6,6 +6,7 @@ recipe, and the pickling of the callable behind ``model``. No Keras object is ev
 
 from __future__ import annotations
 
+import functools
 import inspect
 import pickle
 import sys
@@ -181,8 +182,13 @@ class RebuildableModel:
             warnings.warn(warning, stacklevel=3)
 
 
+@functools.cache
+def _installed() -> str:
+    return version("skae")  # read from disk
+
+
 def _versions() -> str:
-    return f"skae {version('skae')}, Keras {keras.__version__}, scikit-learn {sklearn.__version__}"
+    return f"skae {_installed()}, Keras {keras.__version__}, scikit-learn {sklearn.__version__}"
 
 
 def _by_reference(model: Any) -> Any:

@@ -1,5 +1,7 @@
 """The four estimators at a size at which a fit takes a twentieth of a second."""
 
+import keras
+
 from skae import (
     AutoencoderTransformer,
     DenoisingRegressor,
@@ -19,6 +21,13 @@ SMALL = {"latent_dim": 2, "hidden_layer_sizes": (4,), "epochs": 2, "random_state
 def small(kind, **params):
     """Return an estimator of that class, tiny unless told otherwise."""
     return kind(**{**SMALL, **params})
+
+
+class Exploding(keras.callbacks.Callback):
+    """Fails where training starts, for what must be refused before."""
+
+    def on_train_begin(self, logs=None):
+        raise AssertionError("training has started")
 
 
 def output(estimator, X):

@@ -21,8 +21,7 @@ from skae import (
 )
 from skae._validation import check_rows
 from skae.exceptions import LatentSizeWarning, NonFiniteLossError
-
-SMALL = {"latent_dim": 2, "hidden_layer_sizes": (4,), "epochs": 2, "random_state": 0}
+from tests.estimators._cases import SMALL, Exploding
 
 
 class Built:
@@ -39,11 +38,6 @@ def compiled(input_shape):
     model = keras.Sequential([keras.layers.Dense(2), keras.layers.Dense(input_shape[0])])
     model.compile("sgd", loss="mae")
     return model
-
-
-class Exploding(keras.callbacks.Callback):
-    def on_train_begin(self, logs=None):
-        raise AssertionError("training has started")
 
 
 def test_the_error_is_that_of_the_fit(table):

@@ -7,13 +7,7 @@ import numpy as np
 import pytest
 
 from skae import ReconstructionOutlierDetector
-
-SMALL = {"latent_dim": 2, "hidden_layer_sizes": (4,), "epochs": 1, "random_state": 0}
-
-
-class Exploding(keras.callbacks.Callback):
-    def on_train_begin(self, logs=None):
-        raise AssertionError("training has started")
+from tests.estimators._cases import Exploding, small
 
 
 @pytest.mark.parametrize(
@@ -26,14 +20,14 @@ class Exploding(keras.callbacks.Callback):
     ids=["numpy", "by row", "number"],
 )
 def test_an_unusable_error_is_refused_before_training(error, message, table):
-    detector = ReconstructionOutlierDetector(**SMALL, error=error, callbacks=[Exploding()])
+    detector = small(ReconstructionOutlierDetector, error=error, callbacks=[Exploding()])
     with pytest.raises(TypeError, match=message):
         detector.fit(table)
 
 
 @pytest.mark.parametrize("n", [5, 300])
 def test_an_error_of_operations_serves_any_number_of_rows(n, table):
-    detector = ReconstructionOutlierDetector(**SMALL, error=lambda x, r: keras.ops.abs(x - r) ** 3)
+    detector = small(ReconstructionOutlierDetector, error=lambda x, r: keras.ops.abs(x - r) ** 3)
     rows = np.resize(detector.fit(table).reconstruct(table) + 0.1, (n, 6)).astype(np.float32)
     expected = (np.abs(rows - detector.reconstruct(rows)) ** 3).mean(axis=1)
     np.testing.assert_allclose(detector.reconstruction_error(rows), expected, rtol=1e-4)
