@@ -17,8 +17,8 @@ from skae._contracts import ErrorFunction, FloatArray
 from skae.engine._dense_stack import MAX_ROWS, DenseStack, dense_stack
 from skae.engine._program import NotPureError
 from skae.engine._rows import Source
-from skae.engine._state import read
 from skae.engine._store import scoring_program
+from skae.engine._variables import read
 
 # Two cores have enough to do in a slice, and what a deep network keeps of it is still small.
 SLICE_BYTES = 8 * 2**20
@@ -130,7 +130,7 @@ def _score(
     if isinstance(X, np.ndarray) and len(X) <= MAX_ROWS and jit_compile is not True:
         stack = dense_stack(model)
         if stack is not None:
-            return _few(stack, X, measure, X if targets is None else np.asarray(targets))
+            return _few(stack, X, measure, targets)
     source = Source(X)
     wanted = None if targets is None else Source(targets)
     score = _scorer(model, source, measure, wanted, jit_compile=jit_compile)
@@ -138,17 +138,16 @@ def _score(
     return parts[0] if len(parts) == 1 else np.concatenate(parts)
 
 
-def _few(
-    stack: DenseStack, X: FloatArray, measure: _Measure | None, targets: FloatArray
-) -> FloatArray:
+def _few(stack: DenseStack, X: FloatArray, measure: _Measure | None, targets: Any) -> FloatArray:
     # Rounded where a program rounds, so that a row has one result, however many come with it.
     floating = keras.config.floatx()
-    outputs = stack(X.astype(floating))
+    rows = X.astype(floating, copy=False).astype(np.float64)
+    outputs = stack(rows)
     if measure is None:
         return outputs.astype(np.float32)
-    targets = targets.astype(floating).astype(np.float64)
-    errors = measure(targets, outputs)
-    return np.asarray(errors).astype(floating)
+    if targets is not None:
+        rows = np.asarray(targets).astype(floating).astype(np.float64)
+    return np.asarray(measure(rows, outputs), floating)
 
 
 def _slice_rows(source: Source) -> int:

@@ -133,6 +133,17 @@ def test_large_values_within_float32(kind, table):
         _fit(kind, huge)
 
 
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_large_values_to_predict(dtype, table):
+    """Their squares overflow, which is nobody's fault and not worth a warning."""
+    detector = small(ReconstructionOutlierDetector, loss="mae").fit(table)
+    largest = np.full((2, table.shape[1]), 1e36, dtype)
+    np.testing.assert_allclose(detector.predict(largest), -1)
+    np.testing.assert_allclose(
+        detector.decision_function(np.asfortranarray(table)), detector.decision_function(table)
+    )
+
+
 def _bad_tables(table):
     wrong = {
         "nan": (np.where(table == table[3, 2], np.nan, table), "contains NaN"),
