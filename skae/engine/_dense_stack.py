@@ -6,10 +6,8 @@ one row of a small dense network cost 0.01 ms.
 
 from __future__ import annotations
 
-import functools
-import math
 from collections.abc import Callable, Iterator
-from typing import Any, NamedTuple
+from typing import Any
 from weakref import WeakKeyDictionary
 
 import keras
@@ -17,14 +15,11 @@ import numpy as np
 import tensorflow as tf
 from scipy.special import expit
 
-from skae._contracts import FloatArray, Shape
-from skae.engine._cache import PROGRAMS
-from skae.engine._variables import read
+from skae._contracts import FloatArray
+from skae.engine._variables import Arrays, CurrentValues
 
 # Above this, TensorFlow's fused kernels and second core win.
 MAX_ROWS = 128
-# Numbers that a program compares on one core; where TensorFlow takes another, it takes 0.1 ms more.
-_MAX_COMPARED = 2**14
 _SELU_ALPHA, _SELU_SCALE = 1.6732632423543772, 1.0507009873554805
 
 # One row is rectified in half the time that a Python number takes.
@@ -46,93 +41,7 @@ _IDENTITIES = (
     keras.layers.GaussianNoise,
     keras.layers.InputLayer,
 )
-_Arrays = list[FloatArray]
-_Step = Callable[[FloatArray, _Arrays], FloatArray]
-
-
-def _few_in_all(shapes: tuple[Shape, ...]) -> list[int]:
-    """Return the places of the smallest variables, as many as are compared together."""
-    sizes = [math.prod(shape) for shape in shapes]
-    places = sorted(range(len(sizes)), key=sizes.__getitem__)
-    ends = np.cumsum([sizes[place] for place in places])
-    return places[: int(np.searchsorted(ends, _MAX_COMPARED, side="right"))]
-
-
-def _build_watch(shapes: tuple[Shape, ...]) -> Any:
-    """Return a program of kept values and handles, to whether they are equal and all large values.
-
-    One call of it costs as much as three reads, and every tensor that it returns another
-    microsecond or two, so that small variables are compared where they are.
-    """
-    small = _few_in_all(shapes)
-
-    def watch(kept: Any, *handles: Any) -> list[Any]:
-        values = [tf.raw_ops.ReadVariableOp(resource=h, dtype=tf.float32) for h in handles]
-        equal = tf.reduce_all(tf.equal(_joined(values, small), kept))
-        return [equal, *(value for i, value in enumerate(values) if i not in small)]
-
-    specs = [tf.TensorSpec((None,), tf.float32), *[tf.TensorSpec((), tf.resource)] * len(shapes)]
-    return tf.function(watch, autograph=False).get_concrete_function(*specs)
-
-
-def _joined(values: list[Any], places: list[int]) -> Any:
-    flat = [tf.reshape(values[place], [-1]) for place in places]
-    return tf.concat(flat, 0) if flat else tf.zeros(0)
-
-
-class _Kept(NamedTuple):
-    """Values of all variables: the small ones joined, large ones in place, all in float64."""
-
-    small: Any
-    large: _Arrays
-    arrays: _Arrays
-
-
-class _Weights:
-    """What the variables hold now, in float64, converted anew only where one has changed.
-
-    Weights set by hand have to count, and TensorFlow gives no sign of a change. Small variables
-    are compared by value. A large one has changed when it lies elsewhere: a buffer that somebody
-    else holds is never written to, and an update puts the variable on a new one. So as long as a
-    view of it is held, equal memory means equal content.
-    """
-
-    def __init__(self, variables: list[keras.Variable]) -> None:
-        self._variables = variables
-        self._shapes = tuple(tuple(variable.shape) for variable in variables)
-        self._handles = [variable.value.handle for variable in variables]
-        self._small = _few_in_all(self._shapes)
-        # As the numbers that the C API wants: it takes 5 microseconds to look up twelve types.
-        n_large = len(variables) - len(self._small)
-        types = [tf.bool, *[tf.float32] * n_large]
-        self._types = [kind.as_datatype_enum for kind in types]
-        self._kept: _Kept | None = None
-
-    def __call__(self) -> _Arrays:
-        if not self._handles:
-            return []
-        kept = self._kept
-        if kept is None or not self._holds(kept):
-            kept = self._kept = self._read()
-        return kept.arrays
-
-    def _holds(self, kept: _Kept) -> bool:
-        same, *large = tf.raw_ops.StatefulPartitionedCall(
-            args=[kept.small, *self._handles], Tout=self._types, f=self._watch
-        )
-        views = map(np.asarray, large)
-        return bool(same) and all(map(np.may_share_memory, views, kept.large))
-
-    @functools.cached_property
-    def _watch(self) -> Any:
-        return PROGRAMS.get(("watch", self._shapes), lambda: _build_watch(self._shapes))
-
-    def _read(self) -> _Kept:
-        tensors = read(self._variables)
-        views = list(map(np.asarray, tensors))
-        large = [view for i, view in enumerate(views) if i not in self._small]
-        arrays: _Arrays = [view.astype(np.float64) for view in views]
-        return _Kept(_joined(tensors, self._small), large, arrays)
+_Step = Callable[[FloatArray, Arrays], FloatArray]
 
 
 class DenseStack:
@@ -147,7 +56,7 @@ class DenseStack:
     """
 
     def __init__(self, variables: list[keras.Variable], steps: list[_Step]) -> None:
-        self._weights, self._steps = _Weights(variables), steps
+        self._weights, self._steps = CurrentValues(variables), steps
 
     def __call__(self, rows: FloatArray) -> FloatArray:
         """Return the output for rows of float64, which are left as they are.
@@ -168,7 +77,7 @@ def _dense(layer: keras.layers.Dense, variables: list[keras.Variable]) -> _Step:
         variables.append(layer.bias)
     use_bias, activate = layer.use_bias, _ACTIVATIONS[layer.activation]
 
-    def step(rows: FloatArray, weights: _Arrays) -> FloatArray:
+    def step(rows: FloatArray, weights: Arrays) -> FloatArray:
         z = rows.dot(weights[place])  # half the time of "@" for one row
         if use_bias:
             z += weights[place + 1]

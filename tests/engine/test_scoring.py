@@ -240,39 +240,3 @@ def test_errors_made_of_operations(n, per, make_dense):
     np.testing.assert_allclose(
         got, engine.run_errors(model, X, absolute, per=per), rtol=1e-5, atol=1e-6
     )
-
-
-@pytest.fixture
-def mixed():
-    """Return a model with variables that are compared by value, and with others by address."""
-    layers = [keras.layers.Dense(130, "relu"), keras.layers.Dense(140), keras.layers.Dense(4)]
-    return keras.Sequential([keras.Input((130,)), *layers])
-
-
-def test_every_variable_counts(mixed):
-    """Large and small, one after the other, also when it was changed before."""
-    X = np.random.default_rng(0).random((2, 130), np.float32)
-    for change in (keras.ops.negative, lambda value: value + 1):
-        for variable in mixed.variables:
-            before = engine.run(mixed, X)
-            variable.assign(change(variable.value))
-            after = engine.run(mixed, X)
-            np.testing.assert_allclose(after, mixed(X), rtol=1e-4, atol=1e-4)
-            assert np.any(variable.numpy()) == (not np.array_equal(before, after))
-
-
-def test_a_changed_variable_is_converted_once(mixed):
-    X = np.random.default_rng(0).random((2, 130), np.float32)
-    stack = dense_stack(mixed)
-    engine.run(mixed, X)
-    mixed.layers[1].bias.assign(np.ones(140, np.float32))
-    engine.run(mixed, X)
-    held = stack._weights()
-    assert stack._weights() is held
-
-
-def test_a_weight_that_is_nan_gives_nan(make_dense):
-    model = make_dense()
-    model.layers[0].bias.assign(np.full(model.layers[0].bias.shape, np.nan, np.float32))
-    for _ in range(2):
-        assert np.isnan(engine.run(model, _rows(3))).all()
