@@ -22,10 +22,11 @@ from skae.engine._keras_loop import KerasTrainer
 from skae.engine._monitor import FiniteLoss, OneProgressBar, checked_history
 from skae.engine._order import Indices
 from skae.engine._packing import is_packable
-from skae.engine._program import Layout, NotPureError, Program, State
+from skae.engine._program import Layout, Program, State
 from skae.engine._rows import Rows, is_stream
 from skae.engine._state import ModelState
 from skae.engine._store import TrainingPrograms
+from skae.engine._tracing import NotPureError
 from skae.engine._xla import wants_xla
 
 _LOGGER = logging.getLogger("skae")

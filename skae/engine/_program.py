@@ -19,12 +19,7 @@ from skae._contracts import Shape
 from skae.engine._dense_stack import dense_stack, double_precision
 from skae.engine._packing import NotPackableError, Packing, pack
 from skae.engine._stateless import stateless_optimizer
-
-Tensors = list[Any]
-
-
-class NotPureError(Exception):
-    """A model keeps state where a program can't take it in and give it out."""
+from skae.engine._tracing import NotPureError, Tensors, trace
 
 
 @dataclass(frozen=True)
@@ -277,22 +272,12 @@ def build_program(model: keras.Model, layout: Layout) -> Program:
     _build_metrics(model, layout)
     steps = _Steps(model, layout)
     first = steps.first_metrics()
-    function = tf.function(
-        _block_function(steps, layout), jit_compile=layout.jit_compile or None, autograph=False
-    )
+    block, specs = _block_function(steps, layout), _specs(steps, layout)
     try:
-        concrete = _checked(function.get_concrete_function(*_specs(steps, layout)))
+        function = trace(block, specs, jit_compile=layout.jit_compile)
     except NotPackableError:
         return build_program(model, replace(layout, packed=False))
-    return Program(concrete, steps.names, first, layout, steps.packing)
-
-
-def _checked(concrete: Any) -> Any:
-    """Return a traced function that captured no variable, which it would share with its pattern."""
-    hidden = [tensor for tensor in concrete.captured_inputs if tensor.dtype == tf.resource]
-    if hidden:
-        raise NotPureError(f"it uses {len(hidden)} variables that Keras does not list as its own")
-    return concrete
+    return Program(function, steps.names, first, layout, steps.packing)
 
 
 def _build_metrics(model: keras.Model, layout: Layout) -> None:
@@ -323,13 +308,12 @@ def build_scoring(
     # As few rows are measured in NumPy: a row that lies on a detector's cut has to stay there.
     exact = measure is not None and dense_stack(model) is not None
 
-    def score(*arguments: Any) -> Any:
+    def score(*arguments: Any) -> tuple[Any]:
         weights, rows = arguments[: len(variables)], arguments[len(variables) :]
         with keras.StatelessScope(list(zip(variables, weights, strict=True))):
             outputs = double_precision(model, rows[0]) if exact else model(rows[0], training=False)
-        return outputs if measure is None else measure(rows[-1], outputs)
+        return (outputs if measure is None else measure(rows[-1], outputs),)
 
     specs = [tf.TensorSpec(variable.shape, variable.dtype) for variable in variables]
     specs += [tf.TensorSpec((None, *shape), floating) for shape in shapes if shape is not None]
-    function = tf.function(score, jit_compile=jit_compile or None, autograph=False)
-    return _checked(function.get_concrete_function(*specs))
+    return trace(score, specs, jit_compile=jit_compile)

@@ -6,6 +6,7 @@ every model of an architecture and weights set by hand count.
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable, Iterator
 from typing import Any, Literal
 
@@ -15,9 +16,9 @@ import tensorflow as tf
 
 from skae._contracts import ErrorFunction, FloatArray
 from skae.engine._dense_stack import MAX_ROWS, DenseStack, dense_stack
-from skae.engine._program import NotPureError
 from skae.engine._rows import Source
 from skae.engine._store import scoring_program
+from skae.engine._tracing import NotPureError
 from skae.engine._variables import read
 
 # Two cores have enough to do in a slice, and what a deep network keeps of it is still small.
@@ -98,6 +99,11 @@ def run_errors(
     return errors.astype(np.float64, copy=False) if per == "row" else errors
 
 
+@functools.lru_cache(8)
+def _ones(n: int) -> FloatArray:
+    return np.ones(n)
+
+
 class _Measure:
     """An error function, and whether its values are averaged by row."""
 
@@ -114,7 +120,8 @@ class _Measure:
             return errors
         if isinstance(errors, np.ndarray):
             flat = errors.reshape(len(errors), -1)
-            return np.add.reduce(flat, axis=1) / flat.shape[1]
+            # For one row, a product takes half the time of a sum.
+            return flat.dot(_ones(flat.shape[1])) / flat.shape[1]
         axes = tuple(range(1, len(errors.shape)))
         return tf.cast(tf.reduce_mean(errors, axis=axes), keras.config.floatx())
 
@@ -190,7 +197,7 @@ def _scorer(
         parts = [part.slice(start, stop) for part in sources]
         if xla or stop - start < _SMALLEST_PADDED:
             parts = [_padded(part, largest) for part in parts]
-        result = program(*weights, *(tf.convert_to_tensor(part) for part in parts))
+        (result,) = program(*weights, *(tf.convert_to_tensor(part) for part in parts))
         return result.numpy()[: stop - start].astype(source.dtype, copy=False)
 
     return score

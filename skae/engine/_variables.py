@@ -13,6 +13,7 @@ import tensorflow as tf
 
 from skae._contracts import FloatArray, Shape
 from skae.engine._cache import PROGRAMS
+from skae.engine._tracing import trace
 
 Arrays = list[FloatArray]
 # Numbers that a program compares on one core; where TensorFlow takes another, it takes 0.1 ms more.
@@ -49,7 +50,7 @@ def _build_watch(shapes: tuple[Shape, ...]) -> Any:
         return [equal, *(value for i, value in enumerate(values) if i not in small)]
 
     specs = [tf.TensorSpec((None,), tf.float32), *[tf.TensorSpec((), tf.resource)] * len(shapes)]
-    return tf.function(watch, autograph=False).get_concrete_function(*specs)
+    return trace(watch, specs)
 
 
 def _joined(values: list[Any], places: list[int]) -> Any:
@@ -84,10 +85,6 @@ class CurrentValues:
         self._shapes = tuple(tuple(variable.shape) for variable in variables)
         self._handles = [variable.value.handle for variable in variables]
         self._small = _few_in_all(self._shapes)
-        # As the numbers that the C API wants: it takes 5 microseconds to look up twelve types.
-        n_large = len(variables) - len(self._small)
-        types = [tf.bool, *[tf.float32] * n_large]
-        self._types = [kind.as_datatype_enum for kind in types]
         self._kept: _Kept | None = None
 
     def __call__(self) -> Arrays:
@@ -100,9 +97,7 @@ class CurrentValues:
         return kept.arrays
 
     def _holds(self, kept: _Kept) -> bool:
-        same, *large = tf.raw_ops.StatefulPartitionedCall(
-            args=[kept.small, *self._handles], Tout=self._types, f=self._watch
-        )
+        same, *large = self._watch(kept.small, *self._handles)
         views = map(np.asarray, large)
         return bool(same) and all(map(np.may_share_memory, views, kept.large))
 
