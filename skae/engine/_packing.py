@@ -8,7 +8,9 @@ instead of 4.4. XLA joins such steps by itself, and gains nothing.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import functools
+import itertools
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -18,6 +20,7 @@ import tensorflow as tf
 
 from skae._contracts import Shape
 from skae.engine._stateless import slot_names
+from skae.engine._tracing import Tensors, trace
 
 # Beyond this, copying a weight into the vector and out of it costs more than its kernels.
 _MAX_SIZE = 2**14
@@ -31,6 +34,12 @@ _ELEMENTWISE = (
     keras.optimizers.Adagrad,
     keras.optimizers.Adadelta,
 )
+
+
+def divided(flat: Sequence[Any], sizes: Sequence[int]) -> list[list[Any]]:
+    """Return a list cut into lists of these sizes."""
+    ends = itertools.accumulate(sizes)
+    return [list(flat[end - size : end]) for size, end in zip(sizes, ends, strict=True)]
 
 
 class NotPackableError(Exception):
@@ -101,10 +110,69 @@ class Groups:
 
 @dataclass(frozen=True)
 class Packing:
-    """The groups of a model's trainable weights, and those of its optimizer's variables."""
+    """How all variables of a model travel, and the programs that take them there and back.
+
+    One call of a program takes 0.3 ms; reading or writing the variables of a small network one by
+    one takes 3 ms, and a fit that callbacks watch does both in every epoch.
+
+    Parameters
+    ----------
+    weights, fixed, slots : Groups
+        Of the trainable weights, of the model's other variables, and of the optimizer's.
+    dtypes : tuple of tf.DType
+        Of all variables.
+    """
 
     weights: Groups
+    fixed: Groups
     slots: Groups
+    dtypes: tuple[Any, ...]
+
+    @functools.cached_property
+    def load(self) -> Callable[..., Tensors]:
+        """Return the program of handles to joined tensors."""
+
+        def load(*handles: Any) -> Tensors:
+            values = [
+                tf.raw_ops.ReadVariableOp(resource=handle, dtype=dtype)
+                for handle, dtype in zip(handles, self.dtypes, strict=True)
+            ]
+            parts = zip(self._groups, divided(values, self._members), strict=True)
+            return [vector for groups, tensors in parts for vector in groups.join(tensors)]
+
+        return trace(load, self._handles)
+
+    @functools.cached_property
+    def store(self) -> Callable[..., Tensors]:
+        """Return the program that writes joined tensors; handles come first."""
+
+        def store(*arguments: Any) -> Tensors:
+            handles, vectors = arguments[: len(self.dtypes)], arguments[len(self.dtypes) :]
+            parts = zip(self._groups, self.divided(vectors), strict=True)
+            values = [value for groups, tensors in parts for value in groups.part(tensors)]
+            for handle, value in zip(handles, values, strict=True):
+                tf.raw_ops.AssignVariableOp(resource=handle, value=value)
+            return []
+
+        parts = zip(self._groups, divided(self.dtypes, self._members), strict=True)
+        kinds = [own[group[0]] for groups, own in parts for group in groups.members]
+        return trace(store, [*self._handles, *(tf.TensorSpec(None, kind) for kind in kinds)])
+
+    def divided(self, vectors: Sequence[Any]) -> list[Tensors]:
+        """Return joined tensors as those of weights, of other variables and of the optimizer."""
+        return divided(vectors, [len(groups.members) for groups in self._groups])
+
+    @property
+    def _groups(self) -> tuple[Groups, Groups, Groups]:
+        return self.weights, self.fixed, self.slots
+
+    @property
+    def _members(self) -> list[int]:
+        return [len(groups.shapes) for groups in self._groups]
+
+    @property
+    def _handles(self) -> list[tf.TensorSpec]:
+        return [tf.TensorSpec((), tf.resource)] * len(self.dtypes)
 
 
 def is_packable(optimizer: keras.optimizers.Optimizer) -> bool:
@@ -124,9 +192,11 @@ def pack(model: keras.Model, *, packed: bool) -> Packing:
         Whether to join its small weights; otherwise every tensor travels as it is.
     """
     weights, slots = model.trainable_variables, model.optimizer.variables
+    fixed = Groups.of(model.non_trainable_variables)
+    dtypes = tuple(variable.value.dtype for variable in state_variables(model))
     small = [i for i, weight in enumerate(weights) if packed and _is_small(weight)]
     if len(small) < 2:
-        return Packing(Groups.of(weights), Groups.of(slots))
+        return Packing(Groups.of(weights), fixed, Groups.of(slots), dtypes)
     groups = Groups.of(weights, small)
     index = {name: i for i, name in enumerate(slot_names(model.optimizer, len(weights)))}
     # As the optimizer of the joined weights names its variables, in its order.
@@ -135,7 +205,16 @@ def pack(model: keras.Model, *, packed: bool) -> Packing:
         for group, kind in slot_names(model.optimizer, len(groups.members))
     ]
     shapes = tuple(tuple(slot.shape) for slot in slots)
-    return Packing(groups, Groups(tuple(map(tuple, members)), shapes))
+    return Packing(groups, fixed, Groups(tuple(map(tuple, members)), shapes), dtypes)
+
+
+def state_variables(model: keras.Model) -> list[keras.Variable]:
+    """Return all that training changes: weights, other variables, and the optimizer's."""
+    return [
+        *model.trainable_variables,
+        *model.non_trainable_variables,
+        *model.optimizer.variables,
+    ]
 
 
 def _is_small(weight: keras.Variable) -> bool:

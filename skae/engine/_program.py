@@ -17,7 +17,7 @@ import tensorflow as tf
 
 from skae._contracts import Shape
 from skae.engine._dense_stack import dense_stack, double_precision
-from skae.engine._packing import NotPackableError, Packing, pack
+from skae.engine._packing import NotPackableError, Packing, divided, pack
 from skae.engine._stateless import stateless_optimizer
 from skae.engine._tracing import NotPureError, Tensors, trace
 
@@ -68,10 +68,8 @@ class State:
 
     def like(self, flat: Sequence[Any]) -> State:
         """Return a state of these tensors, divided as this one is."""
-        sizes = (len(self.trainable), len(self.fixed), len(self.optimizer), len(self.metrics))
-        ends = np.cumsum(sizes)
-        parts = [list(flat[end - size : end]) for size, end in zip(sizes, ends, strict=True)]
-        return State(*parts)
+        own = (self.trainable, self.fixed, self.optimizer, self.metrics)
+        return State(*divided(flat, list(map(len, own))))
 
 
 @dataclass(frozen=True)

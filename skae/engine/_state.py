@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import keras
-import tensorflow as tf
 
-from skae.engine._packing import Groups, Packing
-from skae.engine._program import State, Tensors
-from skae.engine._variables import read
+from skae.engine._packing import Packing, state_variables
+from skae.engine._program import State
+from skae.engine._tracing import Tensors
 
 
 class ModelState:
@@ -25,19 +24,14 @@ class ModelState:
 
     def __init__(self, model: keras.Model, packing: Packing, *, watched: bool) -> None:
         self._watched = watched
-        fixed = model.non_trainable_variables
-        self._parts = [
-            (model.trainable_variables, packing.weights),
-            (fixed, Groups.of(fixed)),
-            (model.optimizer.variables, packing.slots),
-        ]
+        self._packing = packing
+        self._handles = [variable.value.handle for variable in state_variables(model)]
         self._state: State | None = None
 
     def start_epoch(self, first_metrics: Tensors) -> State:
         """Return the state at the start of an epoch, metrics reset."""
         if self._state is None or self._watched:
-            trainable, fixed, slots = (groups.join(read(part)) for part, groups in self._parts)
-            return State(trainable, fixed, slots, first_metrics)
+            self._state = self._read()
         self._state.metrics = first_metrics
         return self._state
 
@@ -55,14 +49,15 @@ class ModelState:
     def measured(self, first_metrics: Tensors) -> State:
         """Return the state as an evaluation takes it, without the optimizer's."""
         assert self._state is not None
-        trainable, fixed = self._state.trainable, self._state.fixed
-        if self._watched:  # a callback may put averaged weights in place for it
-            trainable, fixed = (groups.join(read(part)) for part, groups in self._parts[:2])
-        return State(trainable, fixed, [], first_metrics)
+        # A callback may put averaged weights in place for it.
+        state = self._read() if self._watched else self._state
+        return State(state.trainable, state.fixed, [], first_metrics)
+
+    def _read(self) -> State:
+        weights, fixed, slots = self._packing.divided(self._packing.load(*self._handles))
+        return State(weights, fixed, slots, [])
 
     def _write(self) -> None:
         assert self._state is not None
-        joined = (self._state.trainable, self._state.fixed, self._state.optimizer)
-        for (variables, groups), tensors in zip(self._parts, joined, strict=True):
-            for variable, tensor in zip(variables, groups.part(tensors), strict=True):
-                tf.raw_ops.AssignVariableOp(resource=variable.value.handle, value=tensor)
+        joined = [*self._state.trainable, *self._state.fixed, *self._state.optimizer]
+        self._packing.store(*self._handles, *joined)
