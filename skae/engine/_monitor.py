@@ -8,6 +8,7 @@ import keras
 import numpy as np
 
 from skae._contracts import History, TrainingPlan
+from skae.engine._variables import read
 from skae.exceptions import NonFiniteLossError
 
 
@@ -57,7 +58,7 @@ def _check_finite_weights(model: keras.Model, epoch: int) -> None:
 
     An epoch's loss is measured before its last step, so it can't tell.
     """
-    if not all(np.isfinite(np.asarray(value)).all() for value in model.trainable_variables):
+    if not all(np.isfinite(np.asarray(value)).all() for value in read(model.trainable_variables)):
         _fail(epoch, "its last step left weights that are NaN or infinite")
 
 
