@@ -25,7 +25,7 @@ class ModelState:
     def __init__(self, model: keras.Model, packing: Packing, *, watched: bool) -> None:
         self._watched = watched
         self._packing = packing
-        self._handles = [variable.value.handle for variable in state_variables(model)]
+        self._variables = state_variables(model)
         self._state: State | None = None
 
     def start_epoch(self, first_metrics: Tensors) -> State:
@@ -54,10 +54,10 @@ class ModelState:
         return State(state.trainable, state.fixed, [], first_metrics)
 
     def _read(self) -> State:
-        weights, fixed, slots = self._packing.divided(self._packing.load(*self._handles))
+        weights, fixed, slots = self._packing.load(self._variables)
         return State(weights, fixed, slots, [])
 
     def _write(self) -> None:
         assert self._state is not None
-        joined = [*self._state.trainable, *self._state.fixed, *self._state.optimizer]
-        self._packing.store(*self._handles, *joined)
+        state = self._state
+        self._packing.store(self._variables, [state.trainable, state.fixed, state.optimizer])

@@ -28,7 +28,7 @@ def read(variables: Sequence[keras.Variable]) -> list[Any]:
     return [tf.raw_ops.ReadVariableOp(resource=v.handle, dtype=v.dtype) for v in held]
 
 
-def _few_in_all(shapes: tuple[Shape, ...]) -> list[int]:
+def _smallest(shapes: tuple[Shape, ...]) -> list[int]:
     """Return the places of the smallest variables, as many as are compared together."""
     sizes = [math.prod(shape) for shape in shapes]
     places = sorted(range(len(sizes)), key=sizes.__getitem__)
@@ -42,7 +42,7 @@ def _build_watch(shapes: tuple[Shape, ...]) -> Any:
     One call of it costs as much as three reads, and every tensor that it returns another
     microsecond or two, so that small variables are compared where they are.
     """
-    small = _few_in_all(shapes)
+    small = _smallest(shapes)
 
     def watch(kept: Any, *handles: Any) -> list[Any]:
         values = [tf.raw_ops.ReadVariableOp(resource=h, dtype=tf.float32) for h in handles]
@@ -84,7 +84,7 @@ class CurrentValues:
         self._variables = variables
         self._shapes = tuple(tuple(variable.shape) for variable in variables)
         self._handles = [variable.value.handle for variable in variables]
-        self._small = _few_in_all(self._shapes)
+        self._small = _smallest(self._shapes)
         self._kept: _Kept | None = None
 
     def __call__(self) -> Arrays:
