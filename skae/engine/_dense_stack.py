@@ -106,7 +106,8 @@ def _step(layer: Any, variables: list[keras.Variable]) -> _Step | None:
     if getattr(layer, "compute_dtype", None) == "float32":
         if type(layer) is keras.layers.Activation:
             return _activation(layer)
-        if type(layer) is keras.layers.Dense and not layer.lora_enabled:
+        plain = not getattr(layer, "lora_enabled", False) and not layer.quantization_mode
+        if type(layer) is keras.layers.Dense and plain:
             return _dense(layer, variables)
     raise TypeError(f"{layer!r} has no NumPy step")
 

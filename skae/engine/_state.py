@@ -49,13 +49,14 @@ class ModelState:
     def measured(self, first_metrics: Tensors) -> State:
         """Return the state as an evaluation takes it, without the optimizer's."""
         assert self._state is not None
-        # A callback may put averaged weights in place for it.
-        state = self._read() if self._watched else self._state
-        return State(state.trainable, state.fixed, [], first_metrics)
+        trainable, fixed = self._state.trainable, self._state.fixed
+        if self._watched:  # a callback may put averaged weights in place for it
+            trainable, fixed = self._packing.load(self._variables, slots=False)
+        return State(trainable, fixed, [], first_metrics)
 
     def _read(self) -> State:
-        weights, fixed, slots = self._packing.load(self._variables)
-        return State(weights, fixed, slots, [])
+        trainable, fixed, slots = self._packing.load(self._variables)
+        return State(trainable, fixed, slots, [])
 
     def _write(self) -> None:
         assert self._state is not None

@@ -12,7 +12,6 @@ import numpy as np
 import tensorflow as tf
 
 from skae._contracts import FloatArray, Shape
-from skae.engine._cache import PROGRAMS
 from skae.engine._tracing import trace
 
 Arrays = list[FloatArray]
@@ -36,7 +35,8 @@ def _smallest(shapes: tuple[Shape, ...]) -> list[int]:
     return places[: int(np.searchsorted(ends, _MAX_COMPARED, side="right"))]
 
 
-def _build_watch(shapes: tuple[Shape, ...]) -> Any:
+@functools.lru_cache(64)
+def _watch(shapes: tuple[Shape, ...]) -> Any:
     """Return a program of kept values and handles, to whether they are equal and all large values.
 
     One call of it costs as much as three reads, and every tensor that it returns another
@@ -67,7 +67,7 @@ class _Kept(NamedTuple):
 
 
 class CurrentValues:
-    """What the variables hold now, in float64, converted anew only where one has changed.
+    """What the variables hold now, in float64, converted anew only when one may have changed.
 
     Weights set by hand have to count, and TensorFlow gives no sign of a change. Small variables
     are compared by value. A large one has changed when it lies elsewhere: a buffer that somebody
@@ -85,6 +85,7 @@ class CurrentValues:
         self._shapes = tuple(tuple(variable.shape) for variable in variables)
         self._handles = [variable.value.handle for variable in variables]
         self._small = _smallest(self._shapes)
+        self._watch: Any = None
         self._kept: _Kept | None = None
 
     def __call__(self) -> Arrays:
@@ -97,13 +98,11 @@ class CurrentValues:
         return kept.arrays
 
     def _holds(self, kept: _Kept) -> bool:
+        if self._watch is None:
+            self._watch = _watch(self._shapes)
         same, *large = self._watch(kept.small, *self._handles)
         views = map(np.asarray, large)
         return bool(same) and all(map(np.may_share_memory, views, kept.large))
-
-    @functools.cached_property
-    def _watch(self) -> Any:
-        return PROGRAMS.get(("watch", self._shapes), lambda: _build_watch(self._shapes))
 
     def _read(self) -> _Kept:
         tensors = read(self._variables)

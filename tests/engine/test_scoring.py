@@ -191,7 +191,8 @@ def test_float64_and_lists(make_dense):
 
 
 def test_no_rows(make_dense):
-    assert engine.run(make_dense(), np.empty((0, D), np.float32)).shape == (0, D)
+    assert engine.run(make_dense(), _rows(0)).shape == (0, D)
+    assert engine.run_errors(make_dense(), _rows(0), absolute).shape == (0,)
 
 
 @pytest.mark.parametrize("seed", range(4))
