@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import random
 from pathlib import Path
 
 # Workers of pytest-xdist share the cores; libraries that each take all of them would queue for
@@ -35,6 +36,13 @@ def skae_data():
     if not folder.is_dir():
         pytest.skip(f"SKAE_DATA names {named!r}, which is no folder")
     return folder
+
+
+@pytest.fixture(autouse=True)
+def _seeded():
+    """Seed what layers and estimators without a seed draw from: a test does the same every time."""
+    random.seed(0)
+    np.random.seed(0)  # noqa: NPY002 - the state that they draw from
 
 
 @pytest.fixture

@@ -35,8 +35,8 @@ def rows(rng):
     return rng.normal(size=(24, 5)).astype(np.float32)
 
 
-def dense(*layers, size=5):
-    return keras.Sequential([keras.Input((size,)), *layers])
+def dense(*layers, size=5, dtype=None):
+    return keras.Sequential([keras.Input((size,), dtype=dtype), *layers])
 
 
 def penalty(encoder, rows, **options):
@@ -46,7 +46,7 @@ def penalty(encoder, rows, **options):
     return float(sum(wrapped.losses))
 
 
-def squared_slope(encode, rows, step=1e-3):
+def squared_slope(encode, rows, step):
     """Return the mean squared Frobenius norm of the Jacobian by central differences."""
     total = 0.0
     for column in range(rows.shape[1]):
@@ -67,10 +67,11 @@ def test_it_is_the_closed_form_of_one_sigmoid_layer(rows):
 def test_it_is_the_slope_of_a_deep_encoder(rng):
     wide = {"dtype": "float64", "activation": "tanh"}
     layers = [keras.layers.Dense(size, **wide) for size in (6, 4, 3)]
-    encoder, rows = dense(*layers), rng.normal(size=(9, 5))
-    expected = squared_slope(lambda X: encoder(X).numpy(), rows)
+    # The input too: rounded to float32, a step would be off by as much as it is small.
+    encoder, rows = dense(*layers, dtype="float64"), rng.normal(size=(9, 5))
+    expected = squared_slope(lambda X: encoder(X).numpy(), rows, step=1e-5)
     found = penalty(encoder, rows, n_directions=None, dtype="float64")
-    assert_allclose(found, expected, rtol=1e-5)
+    assert_allclose(found, expected, rtol=1e-8)
 
 
 def test_it_is_the_slope_of_a_feature_map(rng):
