@@ -106,8 +106,9 @@ def _step(layer: Any, variables: list[keras.Variable]) -> _Step | None:
     if getattr(layer, "compute_dtype", None) == "float32":
         if type(layer) is keras.layers.Activation:
             return _activation(layer)
-        plain = not getattr(layer, "lora_enabled", False) and not layer.quantization_mode
-        if type(layer) is keras.layers.Dense and plain:
+        if type(layer) is keras.layers.Dense and not (
+            layer.lora_enabled or layer.quantization_mode
+        ):
             return _dense(layer, variables)
     raise TypeError(f"{layer!r} has no NumPy step")
 

@@ -9,7 +9,7 @@ instead of 4.4. XLA joins such steps by itself, and gains nothing.
 from __future__ import annotations
 
 import itertools
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -20,7 +20,7 @@ import tensorflow as tf
 from skae._contracts import Shape
 from skae.engine._stateless import slot_names
 from skae.engine._tracing import Tensors
-from skae.engine._variables import read
+from skae.engine._variables import joined, read
 
 # Beyond this, copying a weight into the vector and out of it costs more than its kernels.
 _MAX_SIZE = 2**14
@@ -46,6 +46,33 @@ class NotPackableError(Exception):
     """A weight has no gradient, or a sparse one."""
 
 
+def _new_variable(variables: Sequence[keras.Variable]) -> keras.Variable:
+    return keras.Variable(np.zeros(sum(_sizes([v.shape for v in variables])), np.float32))
+
+
+def _sizes(shapes: Sequence[Shape]) -> list[int]:
+    return [int(np.prod(shape)) for shape in shapes]
+
+
+def _parted(vector: Any, shapes: Sequence[Shape]) -> list[Any]:
+    pieces = zip(tf.split(vector, _sizes(shapes)), shapes, strict=True)
+    return [tf.reshape(piece, shape) for piece, shape in pieces]
+
+
+# Outside of a program the same is done in NumPy, whose operations take a microsecond where those of
+# TensorFlow take thirty: a fit of a small network is 5 ms shorter for it, and so is every epoch
+# that callbacks watch.
+def _joined_values(tensors: Sequence[Any]) -> Any:
+    return tf.convert_to_tensor(np.concatenate([np.asarray(tensor).ravel() for tensor in tensors]))
+
+
+def _parted_values(vector: Any, shapes: Sequence[Shape]) -> list[Any]:
+    # A copy: TensorFlow may make NumPy's memory the variable's own instead of copying it, and would
+    # then write into the vector.
+    pieces = np.split(vector.numpy(), np.cumsum(_sizes(shapes))[:-1])
+    return [piece.reshape(shape) for piece, shape in zip(pieces, shapes, strict=True)]
+
+
 @dataclass(frozen=True)
 class Groups:
     """Which tensors of a list travel as one vector; a group of one travels as it is.
@@ -68,23 +95,16 @@ class Groups:
         joined = [tuple(small)] if small else []
         return cls((*joined, *others), tuple(tuple(tensor.shape) for tensor in tensors))
 
-    def join(self, tensors: Sequence[Any]) -> list[Any]:
-        """Return one tensor for each group."""
+    def join(self, tensors: Sequence[Any], joined: Callable[..., Any] = joined) -> list[Any]:
+        """Return one tensor for each group; `joined` makes one of several."""
         return [
-            tf.concat([tf.reshape(tensors[i], [-1]) for i in group], 0)
-            if len(group) > 1
-            else tensors[group[0]]
+            joined([tensors[i] for i in group]) if len(group) > 1 else tensors[group[0]]
             for group in self.members
         ]
 
     def join_variables(self, variables: Sequence[keras.Variable]) -> list[keras.Variable]:
         """Return a variable for each group: its only member, or a new one for all of them."""
-        return [
-            keras.Variable(np.zeros(sum(self._sizes(group)), np.float32))
-            if len(group) > 1
-            else variables[group[0]]
-            for group in self.members
-        ]
+        return self.join(variables, _new_variable)
 
     def join_gradients(self, gradients: Sequence[Any]) -> list[Any]:
         """Return one gradient for each group, or raise NotPackableError."""
@@ -93,46 +113,15 @@ class Groups:
                 raise NotPackableError
         return self.join(gradients)
 
-    def part(self, joined: Sequence[Any]) -> list[Any]:
-        """Return the tensors of the groups, each in its place."""
+    def part(self, vectors: Sequence[Any], parted: Callable[..., Any] = _parted) -> list[Any]:
+        """Return the tensors of the groups, each in its place; `parted` makes several of one."""
         tensors: list[Any] = [None] * len(self.shapes)
-        for group, vector in zip(self.members, joined, strict=True):
-            if len(group) == 1:
-                tensors[group[0]] = vector
-                continue
-            for i, piece in zip(group, tf.split(vector, self._sizes(group)), strict=True):
-                tensors[i] = tf.reshape(piece, self.shapes[i])
-        return tensors
-
-    def join_values(self, tensors: Sequence[Any]) -> list[Any]:
-        """Return one tensor for each group, outside of a program.
-
-        In NumPy, whose operations take a microsecond where TensorFlow's take thirty: a fit of a
-        small network is 5 ms shorter for it, and so is every epoch that callbacks watch.
-        """
-        return [
-            tf.convert_to_tensor(np.concatenate([np.asarray(tensors[i]).ravel() for i in group]))
-            if len(group) > 1
-            else tensors[group[0]]
-            for group in self.members
-        ]
-
-    def part_values(self, joined: Sequence[Any]) -> list[Any]:
-        """Return the values of the groups, each in its place, outside of a program."""
-        values: list[Any] = [None] * len(self.shapes)
-        for group, vector in zip(self.members, joined, strict=True):
-            if len(group) == 1:
-                values[group[0]] = vector
-                continue
-            # A copy: TensorFlow may make NumPy's memory the variable's own instead of copying it,
-            # and would then write into the vector.
-            pieces = np.split(vector.numpy(), np.cumsum(self._sizes(group))[:-1])
+        for group, vector in zip(self.members, vectors, strict=True):
+            shapes = [self.shapes[i] for i in group]
+            pieces = parted(vector, shapes) if len(group) > 1 else [vector]
             for i, piece in zip(group, pieces, strict=True):
-                values[i] = piece.reshape(self.shapes[i])
-        return values
-
-    def _sizes(self, group: tuple[int, ...]) -> list[int]:
-        return [int(np.prod(self.shapes[i])) for i in group]
+                tensors[i] = piece
+        return tensors
 
 
 @dataclass(frozen=True)
@@ -147,12 +136,14 @@ class Packing:
         """Return the values of all variables as they travel, the optimizer's only where wanted."""
         wanted = self._all if slots else self._all[:2]
         parts = divided(variables, [len(groups.shapes) for groups in wanted])
-        return [g.join_values(read(own)) for g, own in zip(wanted, parts, strict=True)]
+        return [g.join(read(own), _joined_values) for g, own in zip(wanted, parts, strict=True)]
 
-    def store(self, variables: Sequence[keras.Variable], joined: Sequence[Tensors]) -> None:
+    def store(self, variables: Sequence[keras.Variable], state: Sequence[Tensors]) -> None:
         """Write what travelled into the variables."""
-        parts = zip(self._all, joined, strict=True)
-        values = [value for groups, vectors in parts for value in groups.part_values(vectors)]
+        parts = zip(self._all, state, strict=True)
+        values = [
+            value for groups, vectors in parts for value in groups.part(vectors, _parted_values)
+        ]
         for variable, value in zip(variables, values, strict=True):
             tf.raw_ops.AssignVariableOp(resource=variable.value.handle, value=value)
 

@@ -27,6 +27,12 @@ def read(variables: Sequence[keras.Variable]) -> list[Any]:
     return [tf.raw_ops.ReadVariableOp(resource=v.handle, dtype=v.dtype) for v in held]
 
 
+def joined(tensors: Sequence[Any]) -> Any:
+    """Return all values as one vector, of no length where there are none."""
+    flat = [tf.reshape(tensor, [-1]) for tensor in tensors]
+    return tf.concat(flat, 0) if flat else tf.zeros(0)
+
+
 def _smallest(shapes: tuple[Shape, ...]) -> list[int]:
     """Return the places of the smallest variables, as many as are compared together."""
     sizes = [math.prod(shape) for shape in shapes]
@@ -46,16 +52,11 @@ def _watch(shapes: tuple[Shape, ...]) -> Any:
 
     def watch(kept: Any, *handles: Any) -> list[Any]:
         values = [tf.raw_ops.ReadVariableOp(resource=h, dtype=tf.float32) for h in handles]
-        equal = tf.reduce_all(tf.equal(_joined(values, small), kept))
+        equal = tf.reduce_all(tf.equal(joined([values[i] for i in small]), kept))
         return [equal, *(value for i, value in enumerate(values) if i not in small)]
 
     specs = [tf.TensorSpec((None,), tf.float32), *[tf.TensorSpec((), tf.resource)] * len(shapes)]
     return trace(watch, specs)
-
-
-def _joined(values: list[Any], places: list[int]) -> Any:
-    flat = [tf.reshape(values[place], [-1]) for place in places]
-    return tf.concat(flat, 0) if flat else tf.zeros(0)
 
 
 class _Kept(NamedTuple):
@@ -109,4 +110,4 @@ class CurrentValues:
         views = list(map(np.asarray, tensors))
         large = [view for i, view in enumerate(views) if i not in self._small]
         arrays: Arrays = [view.astype(np.float64) for view in views]
-        return _Kept(_joined(tensors, self._small), large, arrays)
+        return _Kept(joined([tensors[i] for i in self._small]), large, arrays)

@@ -45,6 +45,14 @@ def test_every_variable_counts(mixed, change):
             assert not np.array_equal(before, after)
 
 
+def test_none_is_small():
+    layer = keras.layers.Dense(130, use_bias=False)
+    model, X = keras.Sequential([keras.Input((130,)), layer]), np.eye(2, 130, dtype=np.float32)
+    for _ in range(2):
+        np.testing.assert_array_equal(engine.run(model, X), layer.kernel[:2])
+        layer.kernel.assign(-layer.kernel)
+
+
 def test_a_changed_variable_is_converted_once(mixed):
     X = np.random.default_rng(0).random((2, 130), np.float32)
     stack = dense_stack(mixed)
