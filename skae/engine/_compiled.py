@@ -126,8 +126,7 @@ class _Fit:
         self._model, self._rows, self._plan = model, rows, plan
         _build_optimizer(model)
         programs = TrainingPrograms(model)
-        steps = len(rows) // plan.batch_size
-        xla = wants_xla(model, steps, plan.epochs, plan.jit_compile)
+        xla = wants_xla(model, len(rows), plan)
         size = plan.batch_size if xla else None
         packed = not xla and is_packable(model.optimizer)
         layout = _layout(rows, training=True, batch_size=size, packed=packed)

@@ -16,6 +16,7 @@ import numpy as np
 import tensorflow as tf
 
 from skae._contracts import Shape
+from skae.engine._convolutions import as_products
 from skae.engine._dense_stack import dense_stack, double_precision
 from skae.engine._packing import NotPackableError, Packing, divided, pack
 from skae.engine._stateless import stateless_optimizer
@@ -136,7 +137,8 @@ class _Steps:
             *zip(self.fixed, fixed, strict=True),
         ]
         training = self.layout.training
-        with keras.StatelessScope(mapping, collect_losses=True) as scope:
+        products = as_products(self.model, self.layout.batch_size)
+        with products, keras.StatelessScope(mapping, collect_losses=True) as scope:
             # As Keras's loop: layers of a model whose `call` takes no `training` don't train.
             told = {"training": training} if self.model._call_has_training_arg else {}
             outputs = self.model(inputs, **told)

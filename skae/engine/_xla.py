@@ -8,17 +8,22 @@ from typing import Any
 import keras
 from keras import tree
 
+from skae._contracts import TrainingPlan
+from skae.engine._convolutions import suits
 from skae.engine._trust import is_trusted
 
 # Layers whose arithmetic is matrix products and element by element. On two CPU cores XLA runs
 # 1,875 batches of 32 x 140 in 0.10 s where TensorFlow's own kernels, dispatched one by one, take
-# 0.34 s. Convolutions are 3 times slower in XLA than in TensorFlow's kernels on a CPU.
+# 0.34 s. XLA's own convolutions are 4 times slower than TensorFlow's kernels on a CPU; those that
+# `_convolutions.py` writes as products gain.
 _GAINING = (
     keras.layers.Activation,
     keras.layers.ActivityRegularization,
     keras.layers.Add,
     keras.layers.BatchNormalization,
     keras.layers.Concatenate,
+    keras.layers.Cropping1D,
+    keras.layers.Cropping2D,
     keras.layers.Dense,
     keras.layers.Dropout,
     keras.layers.Flatten,
@@ -29,6 +34,8 @@ _GAINING = (
     keras.layers.LeakyReLU,
     keras.layers.ReLU,
     keras.layers.Reshape,
+    keras.layers.UpSampling1D,
+    keras.layers.UpSampling2D,
 )
 # Compiling takes XLA about 0.7 s longer than TensorFlow, which pays after some 3,000 steps of a
 # first fit and at once in every later one; half of that is the bet that there is a later one.
@@ -38,36 +45,35 @@ _MIN_STEPS = 1500
 _MIN_EPOCH_STEPS = 16
 
 
-def wants_xla(model: keras.Model, epoch_steps: int, epochs: int, jit_compile: bool | str) -> bool:
-    """Decide for one model and numbers of steps and epochs.
+def wants_xla(model: keras.Model, n_rows: int, plan: TrainingPlan) -> bool:
+    """Decide for one model, a number of rows and a plan, whose own choice is obeyed.
 
     Parameters
     ----------
     model : keras.Model
-    epoch_steps : int
-        Full batches of an epoch.
-    epochs : int
-    jit_compile : bool or "auto"
-        A bool is obeyed.
+    n_rows : int
+        Of an epoch.
+    plan : TrainingPlan
     """
+    jit_compile, epoch_steps = plan.jit_compile, n_rows // plan.batch_size
     if isinstance(jit_compile, bool):
         return jit_compile
-    if epoch_steps < _MIN_EPOCH_STEPS or epoch_steps * epochs < _MIN_STEPS:
+    if epoch_steps < _MIN_EPOCH_STEPS or epoch_steps * plan.epochs < _MIN_STEPS:
         return False
     told = model._compile_config.config
     called = [model.loss, told.get("metrics"), told.get("weighted_metrics")]
     called.append(model.optimizer._learning_rate)
     if any(map(_runs_foreign, tree.flatten(called))):
         return False
-    return all(map(_gains, model._flatten_layers()))
+    return all(_gains(layer, plan.batch_size) for layer in model._flatten_layers())
 
 
-def _gains(layer: keras.layers.Layer) -> bool:
+def _gains(layer: keras.layers.Layer, batch_size: int) -> bool:
     # Code of somebody's own may hold what XLA refuses, such as tf.numpy_function or tf.print.
     if not is_trusted(type(layer)) or any(map(_runs_foreign, vars(layer).values())):
         return False
     own = type(layer).__module__.startswith("skae.")
-    return own or isinstance(layer, (keras.Model, *_GAINING))
+    return own or isinstance(layer, (keras.Model, *_GAINING)) or suits(layer, batch_size)
 
 
 def _runs_foreign(part: Any) -> bool:

@@ -18,6 +18,7 @@ CASES = {
     "linear": ("linear", (6,), {}),
     "tied": ("linear", (6,), {"tied": True}),
     "conv": ("conv", (8, 8, 1), {}),
+    "signal": ("conv", (9, 2), {"dimensions": 1}),
     "upsampling": ("conv", (8, 8, 1), {"upsampling": True}),
     "lstm": ("recurrent", (5, 2), {"cell": "lstm"}),
     "gru": ("recurrent", (5, 2), {"cell": "gru"}),
@@ -40,7 +41,7 @@ def test_networks(case, optimizer):
 
 
 # Not "variational": XLA draws other normal numbers from the same seed.
-@pytest.mark.parametrize("case", ["dense", "linear"])
+@pytest.mark.parametrize("case", ["dense", "linear", "conv", "upsampling", "signal"])
 def test_networks_under_xla(case):
     plan = replace(PLAN, jit_compile=True)
     compare(_maker(case), "momentum", plan, weighted=True, n_val=13)

@@ -10,7 +10,7 @@ import pytest
 import tensorflow as tf
 
 from skae import engine
-from skae._contracts import Batchable
+from skae._contracts import Batchable, TrainingPlan
 from skae.engine._xla import wants_xla
 
 D = 6
@@ -193,14 +193,20 @@ class Own(keras.Model):
         return tf.ensure_shape(tf.numpy_function(lambda x: x, [self.dense(x)], x.dtype), x.shape)
 
 
+def wants(model, steps, epochs, jit_compile="auto"):
+    """Tell whether XLA is chosen for so many full batches an epoch."""
+    plan = TrainingPlan(epochs=epochs, batch_size=10, jit_compile=jit_compile)
+    return wants_xla(model, 10 * steps + 9, plan)
+
+
 def test_xla_is_for_known_code_only(make_dense):
-    assert wants_xla(make_dense(), 100, 100, "auto")
-    assert not wants_xla(make_dense(), 100, 1, "auto")
-    assert not wants_xla(make_dense(), 1, 10**4, "auto")
-    assert not wants_xla(_compiled(Own()), 100, 100, "auto")
-    assert wants_xla(_compiled(Own()), 100, 100, True)
-    assert not wants_xla(make_dense(activation=lambda x: x), 100, 100, "auto")
-    assert not wants_xla(make_dense(loss=lambda y, p: abs(y - p)), 100, 100, "auto")
+    assert wants(make_dense(), 100, 100)
+    assert not wants(make_dense(), 100, 1)
+    assert not wants(make_dense(), 1, 10**4)
+    assert not wants(_compiled(Own()), 100, 100)
+    assert wants(_compiled(Own()), 100, 100, True)
+    assert not wants(make_dense(activation=lambda x: x), 100, 100)
+    assert not wants(make_dense(loss=lambda y, p: abs(y - p)), 100, 100)
 
 
 def test_weights_frozen_after_a_fit(make_dense, rows, plan):
@@ -228,7 +234,7 @@ def test_xla_is_not_chosen_for_code_of_ones_own(make_dense):
     def spread(y, p):
         return keras.ops.max(p) - keras.ops.min(p)
 
-    assert wants_xla(make_dense(metrics=["mae"]), 100, 100, "auto")
-    assert not wants_xla(make_dense(metrics=[spread]), 100, 100, "auto")
-    assert not wants_xla(make_dense(metrics=[[spread]]), 100, 100, "auto")
-    assert not wants_xla(make_dense(loss=spread), 100, 100, "auto")
+    assert wants(make_dense(metrics=["mae"]), 100, 100)
+    assert not wants(make_dense(metrics=[spread]), 100, 100)
+    assert not wants(make_dense(metrics=[[spread]]), 100, 100)
+    assert not wants(make_dense(loss=spread), 100, 100)
