@@ -7,6 +7,7 @@ in as tensors and come out as tensors. The model it was traced from is needed fo
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
@@ -137,7 +138,7 @@ class _Steps:
             *zip(self.fixed, fixed, strict=True),
         ]
         training = self.layout.training
-        products = as_products(self.model, self.layout.batch_size)
+        products = as_products(self.model) if self.layout.jit_compile else nullcontext()
         with products, keras.StatelessScope(mapping, collect_losses=True) as scope:
             # As Keras's loop: layers of a model whose `call` takes no `training` don't train.
             told = {"training": training} if self.model._call_has_training_arg else {}

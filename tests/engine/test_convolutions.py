@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import gc
 import itertools
+import threading
+import weakref
 from dataclasses import replace
 
 import keras
@@ -11,9 +14,11 @@ import pytest
 import tensorflow as tf
 from numpy.testing import assert_allclose
 
-from skae._contracts import TrainingPlan
-from skae.engine._convolutions import as_products, suits
+from skae import engine
+from skae._contracts import Batchable, TrainingPlan
+from skae.engine._convolutions import all_suit, as_products
 from skae.engine._correlation import Correlation
+from skae.engine._program import Layout, build_program
 from skae.engine._xla import wants_xla
 from skae.networks import ContractiveEncoder
 from tests.engine._equality import PLAN, compare
@@ -75,6 +80,9 @@ def test_products_are_tensorflows_convolutions(grid, padding, channels):
             assert_allclose(value, wanted, rtol=1e-9, atol=1e-9 * np.abs(wanted).max(initial=1))
 
 
+PLAIN = {"kernel_size": 3, "padding": "same"}
+
+
 def stack(*layers, shape=(8, 8, 1)):
     return keras.Sequential([keras.Input(shape), *layers])
 
@@ -98,29 +106,48 @@ def compiled(model):
     return model
 
 
-def operations(model, batch_size):
-    """Return the names of the operations that a model traced for XLA consists of."""
-    rows = tf.TensorSpec((batch_size, *model.input_shape[1:]), tf.float32)
-    with as_products(model, batch_size):
-        graph = tf.function(model, autograph=False).get_concrete_function(rows).graph
-    return {operation.type for operation in graph.get_operations()}
+def traced(model, batch_size=10):
+    """Return the program of a model's training under XLA, or outside of it for no batch size."""
+    shape, rows = model.input_shape[1:], None if batch_size is None else 2 * batch_size
+    layout = Layout(shape, None, weighted=False, training=True)
+    layout = replace(layout, batch_size=batch_size, block_rows=rows)
+    return build_program(compiled(model), layout)
 
 
-def test_a_model_is_traced_without_convolutions():
-    model = convolutional()
-    found = operations(model, 10)
+def operations(program):
+    """Return the types of the operations that a program under XLA consists of."""
+    graph = program.function.graph.as_graph_def()
+    return {node.op for function in graph.library.function for node in function.node_def}
+
+
+def test_a_program_has_products_only():
+    found = operations(traced(convolutional()))
     assert "MatMul" in found
     assert not {name for name in found if "Conv" in name}
-    assert "Conv2D" in operations(model, None)
+
+
+def test_layers_that_do_not_suit_keep_their_own_call():
+    model = stack(keras.layers.Conv2D(2, **PLAIN), keras.layers.Conv2D(1, 5, padding="same"))
+    found = operations(traced(model))
+    assert {"MatMul", "Conv2D"} <= found
+
+
+def test_a_program_takes_its_graph_along():
+    """A graph that something of TensorFlow's own still knows would be there for good."""
+    program = traced(convolutional())
+    graph = weakref.ref(program.function.graph)
+    del program
+    gc.collect()
+    assert graph() is None
 
 
 def test_a_model_is_left_as_it_was():
     model = convolutional()
     before = [set(vars(layer)) for layer in model.layers]
-    with as_products(model, 10):
+    with as_products(model):
         assert [set(vars(layer)) for layer in model.layers] != before
     assert [set(vars(layer)) for layer in model.layers] == before
-    with pytest.raises(KeyError), as_products(model, 10):
+    with pytest.raises(KeyError), as_products(model):
         raise KeyError
     assert [set(vars(layer)) for layer in model.layers] == before
 
@@ -128,9 +155,26 @@ def test_a_model_is_left_as_it_was():
 def test_rows_without_a_number_go_to_the_layers_own_call():
     model, X = convolutional(), np.random.default_rng(0).random((3, 8, 8, 1), np.float32)
     spec = tf.TensorSpec((None, 8, 8, 1), tf.float32)
-    with as_products(model, 3):
-        traced = tf.function(model, autograph=False).get_concrete_function(spec)
-    assert_allclose(traced(tf.constant(X)), model(X), rtol=1e-6)
+    with as_products(model):
+        function = tf.function(model, autograph=False).get_concrete_function(spec)
+    assert_allclose(function(tf.constant(X)), model(X), rtol=1e-6)
+
+
+def test_threads_may_share_a_layer():
+    model, done = convolutional(), []
+
+    def trace():
+        for _ in range(5):
+            with as_products(model):
+                done.append(all("call" in vars(layer) for layer in model.layers))
+
+    threads = [threading.Thread(target=trace) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert done == [True] * 20
+    assert not any("call" in vars(layer) for layer in model.layers)
 
 
 @pytest.mark.parametrize("weighted", [True, False])
@@ -149,40 +193,66 @@ def test_products_have_second_slopes():
     compare(make, "momentum", replace(PLAN, jit_compile=True))
 
 
-PLAIN = {"kernel_size": 3, "padding": "same"}
+class Own(keras.layers.Conv2D):
+    """Somebody's own, which may do anything in its `call`."""
+
+
 UNSUITED = {
-    "dilated": keras.layers.Conv2D(4, **PLAIN, dilation_rate=2),
-    "grouped": keras.layers.Conv2D(4, **PLAIN, groups=2),
-    "other axes": keras.layers.Conv2D(4, **PLAIN, data_format="channels_first"),
-    "padded": keras.layers.Conv2DTranspose(4, 3, strides=2, output_padding=1),
-    "separable": keras.layers.SeparableConv2D(4, **PLAIN),
-    "float64": keras.layers.Conv2D(4, **PLAIN, dtype="float64"),
-    "many filters": keras.layers.Conv2D(2000, **PLAIN),
+    "dilated": lambda: keras.layers.Conv2D(4, **PLAIN, dilation_rate=2),
+    "grouped": lambda: keras.layers.Conv2D(4, **PLAIN, groups=2),
+    "other axes": lambda: keras.layers.Conv2D(4, **PLAIN, data_format="channels_first"),
+    "padded": lambda: keras.layers.Conv2DTranspose(4, 3, strides=2, output_padding=1),
+    "float64": lambda: keras.layers.Conv2D(4, **PLAIN, dtype="float64"),
+    "many filters": lambda: keras.layers.Conv2D(2000, **PLAIN),
+    "large window": lambda: keras.layers.Conv2D(4, 7),
+    "own": lambda: Own(4, **PLAIN),
 }
 
 
 @pytest.mark.parametrize("name", UNSUITED)
-def test_what_has_no_products(name):
-    stack(UNSUITED[name], shape=(8, 8, 2))
-    assert not suits(UNSUITED[name], 10)
+def test_what_does_not_suit(name):
+    model = stack(UNSUITED[name](), shape=(8, 8, 2))
+    assert not all_suit(model, 10)
+
+
+@pytest.mark.parametrize("name", ["call", "convolution_op"])
+def test_a_replaced_method_counts(name):
+    model = convolutional()
+    setattr(model.layers[0], name, getattr(model.layers[0], name))
+    assert not all_suit(model, 10)
+    assert "Conv2D" in operations(traced(model))
 
 
 def test_what_suits():
-    class Own(keras.layers.Conv2D):
-        """Somebody's own, which may do anything in its `call`."""
+    assert all_suit(convolutional(), 10)
+    assert not all_suit(convolutional(), 10**6)
+    assert not all_suit(stack(keras.layers.Conv2D(4, **PLAIN), shape=(None, 8, 1)), 10)
+    causal = stack(keras.layers.Conv1D(4, 3, padding="causal"), shape=(8, 2))
+    assert not all_suit(causal, 10)
 
-    layer, own = keras.layers.Conv2D(4, **PLAIN), Own(4, **PLAIN)
-    causal = keras.layers.Conv1D(4, 3, padding="causal")
-    stack(layer, own)
-    stack(causal, shape=(8, 2))
-    assert suits(layer, 10)
-    assert not suits(layer, 10**6)
-    assert not suits(own, 10)
-    assert not suits(causal, 10)
-    assert not suits(stack(keras.layers.Conv2D(4, **PLAIN), shape=(None, 8, 1)).layers[0], 10)
-    without_graph = keras.layers.Conv2D(4, **PLAIN)
-    without_graph(np.zeros((1, 8, 8, 1), np.float32))
-    assert not suits(without_graph, 10)
+
+def test_a_models_own_shapes_count():
+    """Where a layer was called before says nothing of this model."""
+    small, large = (8, 8, 1), (400, 400, 1)
+    for first, second, suited in [(small, large, False), (large, small, True)]:
+        layer = keras.layers.Conv2D(4, **PLAIN)
+        stack(layer, shape=first)
+        assert all_suit(stack(layer, shape=second), 10) == suited
+
+
+def test_a_contractive_encoder_counts_its_directions():
+    for n_directions, suited in [(1, True), (2, False), (None, False)]:
+        encoder = ContractiveEncoder(convolutional(), weight=0.1, n_directions=n_directions)
+        assert all_suit(stack(encoder), 10) == suited
+
+
+def test_low_rank_adaptation_trains():
+    def make():
+        model = convolutional()
+        model.layers[0].enable_lora(2, a_initializer="ones", b_initializer="ones")
+        return model
+
+    compare(make, "momentum", replace(PLAN, jit_compile=True))
 
 
 def test_xla_is_for_convolutions_that_suit():
@@ -193,3 +263,27 @@ def test_xla_is_for_convolutions_that_suit():
     assert not wants_xla(compiled(pooled), 1000, plan)
     large = stack(keras.layers.Conv2D(64, **PLAIN), keras.layers.Conv2D(64, **PLAIN))
     assert not wants_xla(compiled(large), 1000, plan)
+    without_graph = keras.layers.Conv2D(4, **PLAIN)
+    assert not wants_xla(compiled(_Subclass(without_graph)), 1000, plan)
+
+
+class _Subclass(keras.Model):
+    def __init__(self, layer):
+        super().__init__()
+        self.layer = layer
+
+    def call(self, x):
+        return self.layer(x)
+
+
+@pytest.mark.parametrize("interpolation", ["nearest", "bilinear", "bicubic", "lanczos3"])
+def test_enlarged_images_train(interpolation):
+    """XLA knows two of the ways to enlarge an image, and is not chosen for the others."""
+    enlarge = keras.layers.UpSampling2D(2, interpolation=interpolation)
+    model = compiled(stack(keras.layers.Conv2D(1, **PLAIN, strides=2), enlarge))
+    X = np.random.default_rng(0).random((32, 8, 8, 1), np.float32)
+    plan = TrainingPlan(epochs=50, batch_size=1)
+    assert wants_xla(model, len(X), plan) == (interpolation in ("nearest", "bilinear"))
+    trainer = engine.select_trainer("compiled", model, [])
+    losses = trainer.train(model, Batchable(X), None, plan, [])["loss"]
+    assert losses[-1] < losses[0]
