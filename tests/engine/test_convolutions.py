@@ -83,6 +83,15 @@ def test_products_are_tensorflows_convolutions(grid, padding, channels):
 PLAIN = {"kernel_size": 3, "padding": "same"}
 
 
+@pytest.mark.parametrize("padding", ["same", "valid"])
+@pytest.mark.parametrize("grid", GRIDS, ids=str)
+def test_what_is_laid_out_is_counted(grid, padding):
+    large, small, _ = images(*grid, padding, CHANNELS[0])
+    correlation = Correlation(*grid, padding)
+    laid_out = [correlation._windows(large), correlation._reaching(small)]
+    assert len(large) * correlation.n_values(CHANNELS[0]) == max(map(np.size, laid_out))
+
+
 def stack(*layers, shape=(8, 8, 1)):
     return keras.Sequential([keras.Input(shape), *layers])
 
@@ -229,6 +238,12 @@ def test_what_suits():
     assert not all_suit(stack(keras.layers.Conv2D(4, **PLAIN), shape=(None, 8, 1)), 10)
     causal = stack(keras.layers.Conv1D(4, 3, padding="causal"), shape=(8, 2))
     assert not all_suit(causal, 10)
+
+
+def test_kernels_of_a_gpu_are_left_alone(monkeypatch):
+    monkeypatch.setattr(tf.config, "list_logical_devices", lambda kind: [kind])
+    assert not all_suit(convolutional(), 10)
+    assert "Conv2D" in operations(traced(convolutional()))
 
 
 def test_a_models_own_shapes_count():
