@@ -110,13 +110,16 @@ def test_a_small_memory_map_trains_like_its_array(rows, memmap, train, make_dens
 
 
 @pytest.mark.parametrize("jit_compile", [False, True])
-def test_blocks_leave_no_trace(rows, plan, train, make_dense, monkeypatch, jit_compile):
-    """Float64 rows, with targets and weights, in one block or in one of every batch."""
+@pytest.mark.parametrize(("batch_size", "block_bytes"), [(10, 1), (1, 900)])
+def test_blocks_leave_no_trace(
+    rows, plan, train, make_dense, monkeypatch, batch_size, block_bytes, jit_compile
+):
+    """Float64 rows, with targets and weights, in one block, one a batch, and a short one first."""
     given = {"targets": rows[::-1].astype(float), "sample_weight": np.linspace(1, 2, len(rows))}
-    plan = replace(plan, jit_compile=jit_compile)
+    plan = replace(plan, batch_size=batch_size, jit_compile=jit_compile)
     first, second = make_dense(), make_dense()
     losses = [train(first, rows.astype(float), plan=plan, **given)]
-    monkeypatch.setattr(_compiled, "BLOCK_BYTES", 1)
+    monkeypatch.setattr(_compiled, "BLOCK_BYTES", block_bytes)
     losses.append(train(second, rows.astype(float), plan=plan, **given))
     assert losses[0] == losses[1]
     for wanted, got in zip(first.get_weights(), second.get_weights(), strict=True):
