@@ -54,7 +54,7 @@ def all_suit(model: keras.Model, batch_size: int) -> bool:
     calls = [call for layer in layers for call in _calls(layer)]
     called = {id(layer) for layer, _ in calls}
     return all(id(layer) in called for layer in convolutions) and all(
-        _is_plain(layer) and _suits(layer, (batch_size, *shape[1:])) for layer, shape in calls
+        _is_plain(layer) and _suited(layer, (batch_size, *shape[1:])) for layer, shape in calls
     )
 
 
@@ -69,16 +69,20 @@ def _calls(model: Any) -> list[tuple[keras.layers.Layer, Shape]]:
     ]
 
 
-def _suits(layer: Any, shape: Shape) -> bool:
-    """Tell whether a plain layer gains from being products for inputs of a shape."""
+def _suited(layer: Any, shape: Shape) -> Correlation | None:
+    """Return what a plain layer's window relates, None where products gain nothing."""
     if None in shape or tf.config.list_logical_devices("GPU"):
-        return False
-    channels = (shape[-1], layer.filters)
+        return None
+    large, channels = shape, (shape[-1], layer.filters)
     if type(layer) in _TRANSPOSED:
-        channels = channels[::-1]
-    n_values = shape[0] * _correlation(layer, shape).n_values(channels)
-    few = n_values <= _MAX_VALUES and math.prod(channels) <= _MAX_KERNEL
-    return few and math.prod(layer.kernel_size) <= _MAX_WINDOW
+        large, channels = layer.compute_output_shape(shape), channels[::-1]
+    correlation = Correlation(large[1:-1], layer.kernel_size, layer.strides, layer.padding)
+    small = (
+        shape[0] * correlation.n_values(channels) <= _MAX_VALUES
+        and math.prod(channels) <= _MAX_KERNEL
+        and math.prod(layer.kernel_size) <= _MAX_WINDOW
+    )
+    return correlation if small else None
 
 
 def _is_plain(layer: Any) -> bool:
@@ -92,11 +96,6 @@ def _is_plain(layer: Any) -> bool:
         and getattr(layer, "groups", 1) == 1
         and getattr(layer, "output_padding", None) is None
     )
-
-
-def _correlation(layer: Any, shape: Shape) -> Correlation:
-    large = layer.compute_output_shape(shape) if type(layer) in _TRANSPOSED else shape
-    return Correlation(large[1:-1], layer.kernel_size, layer.strides, layer.padding)
 
 
 @contextmanager
@@ -116,9 +115,9 @@ def as_products(model: keras.Model) -> Iterator[None]:
 
 def _call(layer: Any, inputs: Any) -> Any:
     """Compute what the layer's own `call` does."""
-    if not _suits(layer, tuple(inputs.shape)):
+    correlation = _suited(layer, tuple(inputs.shape))
+    if correlation is None:
         return type(layer).call(layer, inputs)
-    correlation = _correlation(layer, inputs.shape)
     image = correlation.up if type(layer) in _TRANSPOSED else correlation.down
     outputs = image(inputs, keras.ops.convert_to_tensor(layer.kernel))
     if layer.use_bias:

@@ -36,7 +36,8 @@ class Correlation:
         self._blocks = tuple(-(-h // s) for h, _, s in axes)
         if padding == "same":
             self._small = self._blocks
-            missing = [(-(-h // s) - 1) * s + k - h for h, k, s in axes]
+            pairs = zip(self._small, axes, strict=True)
+            missing = [(v - 1) * s + k - h for v, (h, k, s) in pairs]
             self._before = tuple(max(places, 0) // 2 for places in missing)
         else:
             self._small = tuple((h - k) // s + 1 for h, k, s in axes)
