@@ -166,7 +166,8 @@ def test_rows_without_a_number_go_to_the_layers_own_call():
     spec = tf.TensorSpec((None, 8, 8, 1), tf.float32)
     with as_products(model):
         function = tf.function(model, autograph=False).get_concrete_function(spec)
-    assert_allclose(function(tf.constant(X)), model(X), rtol=1e-6)
+    # The last layer adds terms of both signs: next to zero, rounding is no fraction of a sum.
+    assert_allclose(function(tf.constant(X)), model(X), rtol=1e-6, atol=1e-6)
 
 
 def test_threads_may_share_a_layer():

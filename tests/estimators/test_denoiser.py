@@ -41,7 +41,8 @@ def test_noise_is_fresh_for_every_batch(table):
     silent = _denoiser(
         epochs=4, batch_size=60, optimizer="sgd", optimizer__learning_rate=0.0, noise__stddev=1.0
     ).fit(table, table)
-    assert_allclose(silent.history_["loss"], silent.history_["loss"][0], rtol=1e-6)
+    # The same 360 squares, added in the order of each epoch's rows.
+    assert_allclose(silent.history_["loss"], silent.history_["loss"][0], rtol=2e-5)
 
 
 def test_default_noise_is_gaussian_with_a_tenth(table):
