@@ -9,6 +9,8 @@ from __future__ import annotations
 import importlib
 from typing import TYPE_CHECKING
 
+from skae import _forks  # noqa: F401  before anybody uses TensorFlow, and forks
+
 if TYPE_CHECKING:
     from skae.estimators import (
         AutoencoderTransformer,

@@ -18,6 +18,7 @@ import keras
 import numpy as np
 
 from skae._contracts import Batchable, History, Trainer, TrainingPlan
+from skae._forks import check_not_forked
 from skae.engine._blocks import Blocks
 from skae.engine._keras_loop import KerasTrainer
 from skae.engine._monitor import FiniteLoss, OneProgressBar, checked_history
@@ -233,6 +234,7 @@ class CompiledTrainer:
         NonFiniteLossError
             If a loss, or a weight at the end, is NaN or infinite.
         """
+        check_not_forked()
         if any(is_stream(part.inputs) for part in (rows, validation) if part is not None):
             return self._otherwise("batches that come by themselves have an order of their own")(
                 model, rows, validation, plan, callbacks

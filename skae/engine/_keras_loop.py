@@ -16,6 +16,7 @@ import numpy as np
 import tensorflow as tf
 
 from skae._contracts import Batchable, History, TrainingPlan
+from skae._forks import check_not_forked
 from skae.engine._monitor import FiniteLoss, OneProgressBar, checked_history
 from skae.engine._rows import Rows, is_stream
 
@@ -153,6 +154,7 @@ class KerasTrainer:
         NonFiniteLossError
             If a loss, or a weight at the end, is NaN or infinite.
         """
+        check_not_forked()
         own: list[keras.callbacks.Callback] = []
         if is_stream(rows.inputs):
             # Keras says so of every stream whose length it does not know. This filter stays:

@@ -16,6 +16,7 @@ import numpy as np
 import tensorflow as tf
 
 from skae._contracts import ErrorFunction, FloatArray
+from skae._forks import check_not_forked
 from skae.engine._dense_stack import MAX_ROWS, DenseStack, dense_stack
 from skae.engine._rows import Source
 from skae.engine._store import scoring_program
@@ -54,6 +55,7 @@ def run(model: keras.Model, X: Any, *, jit_compile: bool | str = "auto") -> Floa
     >>> run(model, np.ones((5, 2))).shape
     (5, 3)
     """
+    check_not_forked()
     return _score(model, X, None, None, jit_compile=jit_compile)
 
 
@@ -94,6 +96,7 @@ def run_errors(
     >>> run_errors(model, np.ones((5, 2)), lambda x, r: abs(x - r)).shape
     (5,)
     """
+    check_not_forked()
     if per not in ("row", "value"):
         raise ValueError(f"per must be 'row' or 'value'; got {per!r}.")
     errors = _score(model, X, _Measure(error, per), targets, jit_compile=jit_compile)

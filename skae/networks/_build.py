@@ -9,6 +9,7 @@ from typing import Any
 import keras
 
 from skae._contracts import Network, NetworkSpec
+from skae._forks import check_not_forked
 from skae._messages import did_you_mean
 from skae.networks._conv import build_conv
 from skae.networks._custom import build_custom
@@ -68,6 +69,7 @@ def build(model: str | Callable[..., Any], spec: NetworkSpec) -> Network:
     >>> network.encoder.output_shape
     (None, 2)
     """
+    check_not_forked()
     if isinstance(model, str):
         builder = _builder(model)
         arguments = _named_arguments(model, builder, spec)

@@ -9,6 +9,7 @@ from typing import Any
 import keras
 import numpy as np
 
+from skae._forks import check_not_forked
 from skae._messages import did_you_mean
 from skae.noise._layers import GaussianNoise, MaskingNoise, SaltAndPepperNoise, UniformNoise
 
@@ -56,6 +57,7 @@ def make_noise(
     >>> make_noise("gaussian", seed=0, options={"stddev": 0.2}).stddev
     0.2
     """
+    check_not_forked()
     options = dict(options or {})
     if isinstance(noise, str):
         return _make_named(noise, seed, options)

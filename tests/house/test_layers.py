@@ -8,11 +8,12 @@ import pytest
 
 from tests.house._source import Module, imports, modules, parse
 
-EVERYWHERE = {"_messages", "_tensorflow", "exceptions"}
+EVERYWHERE = {"_forks", "_messages", "_tensorflow", "exceptions"}
 WORKERS = {"networks", "engine", "noise", "thresholds", "errors"}
 ALLOWED = {
     "": set(),
     "_contracts": set(),
+    "_forks": set(),
     "_messages": set(),
     "_tensorflow": set(),
     "exceptions": set(),

@@ -1,0 +1,173 @@
+"""Forks."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+import types
+
+import pytest
+
+from skae import _forks
+from tests._scripts import run
+
+needs_fork = pytest.mark.skipif(not hasattr(os, "fork"), reason="the system has no fork")
+FORKED = """
+import os, pickle, signal
+import numpy as np
+
+def forked(work):
+    '''Return what `work` returns, or how it fails, in a child that has 40 seconds.'''
+    receive, send = os.pipe()
+    child = os.fork()
+    if child == 0:
+        signal.alarm(40)
+        try:
+            answer = repr(work())
+        except BaseException as error:
+            answer = f"{type(error).__name__}: {error}"
+        os.write(send, answer.encode())
+        os._exit(0)
+    os.close(send)
+    with os.fdopen(receive) as end:
+        answer = end.read()
+    os.waitpid(child, 0)
+    return answer or "the child hung or died"
+
+X = np.random.default_rng(0).random((500, 4), dtype=np.float32)
+parameters = {"latent_dim": 2, "epochs": 1, "random_state": 0}
+
+def trained():
+    return ReconstructionOutlierDetector(**parameters).fit(X)
+
+REFUSAL = "RuntimeError: This process was forked after TensorFlow had been used"
+"""
+
+
+def printed(code, **variables):
+    return json.loads(run(code, **variables).stdout)
+
+
+@needs_fork
+def test_a_child_forked_after_tensorflow_was_used_refuses_at_once():
+    code = (
+        FORKED
+        + """
+import json
+from skae import DenoisingRegressor, ReconstructionOutlierDetector
+detector, loop = trained(), ReconstructionOutlierDetector(**parameters, engine="keras")
+denoiser = DenoisingRegressor(**parameters).fit(X)
+pickled = pickle.dumps(detector)
+work = {
+    "one row": lambda: detector.predict(X[:1]),
+    "many rows": lambda: detector.score_samples(X),
+    "reconstruct": lambda: detector.reconstruct(X),
+    "fit": trained,
+    "fit by Keras": lambda: loop.fit(X),
+    "partial_fit": lambda: detector.partial_fit(X),
+    "noisy fit": lambda: denoiser.fit(X, X_val=X),
+    "load": lambda: pickle.loads(pickled),
+    "child of a child": lambda: forked(lambda: detector.predict(X[:1])),
+}
+answers = {name: forked(function) for name, function in work.items()}
+print(json.dumps({name: text for name, text in answers.items() if REFUSAL not in text}))
+"""
+    )
+    assert printed(code) == {}
+
+
+@needs_fork
+def test_a_child_forked_before_tensorflow_was_used_works():
+    code = (
+        FORKED
+        + """
+import json
+import skae
+def scores():
+    global ReconstructionOutlierDetector
+    from skae import ReconstructionOutlierDetector
+    return trained().score_samples(X).tolist()
+
+def scores_and_child():
+    detector = scores()
+    return forked(lambda: trained()), detector
+
+answers = [forked(scores)]  # TensorFlow is not imported
+from skae import ReconstructionOutlierDetector
+answers += [forked(scores), forked(lambda: forked(scores))]
+child_of_a_user, expected = eval(forked(scores_and_child))
+own = scores()
+print(json.dumps([answers[0] == repr(own), answers[1] == repr(own), answers[2] == repr(repr(own)),
+                  expected == own, REFUSAL in child_of_a_user, REFUSAL in forked(scores)]))
+"""
+    )
+    assert printed(code) == [True] * 6
+
+
+@needs_fork
+def test_a_users_own_tensorflow_counts():
+    code = (
+        FORKED
+        + """
+import skae
+import tensorflow as tf
+tf.constant(1.0) + 1
+def fit():
+    return skae.ReconstructionOutlierDetector(**parameters).fit(X)
+print(forked(fit))
+"""
+    )
+    said = run(code).stdout
+    assert "forked after TensorFlow had been used" in said
+    for advice in ("--preload", "post_fork", "forkserver", "spawn"):
+        assert advice in said
+
+
+@pytest.mark.slow
+@needs_fork
+def test_start_methods_of_multiprocessing(tmp_path):
+    (tmp_path / "script.py").write_text(
+        """
+import multiprocessing, sys
+import numpy as np
+from skae import ReconstructionOutlierDetector
+
+X = np.random.default_rng(0).random((500, 4), dtype=np.float32)
+
+def score(detector):
+    try:
+        return detector.score_samples(X).tolist()
+    except RuntimeError as error:
+        return str(error)
+
+def scores(method, detector):
+    with multiprocessing.get_context(method).Pool(1) as pool:
+        return pool.apply_async(score, [detector]).get(60)
+
+class Unpickled:
+    '''Handed to a forked worker as it is: a pickled detector fails to load there.'''
+
+def inherited():
+    return score(Unpickled.detector)
+
+if __name__ == "__main__":
+    detector = Unpickled.detector = ReconstructionOutlierDetector(
+        latent_dim=2, epochs=1, random_state=0
+    ).fit(X)
+    own = score(detector)
+    for method in ("spawn", "forkserver"):
+        assert np.allclose(scores(method, detector), own, rtol=1e-5), method
+    with multiprocessing.get_context("fork").Pool(1) as pool:
+        assert "get_context('forkserver')" in pool.apply_async(inherited).get(60)
+""",
+        encoding="utf-8",
+    )
+    run(f"import runpy; runpy.run_path({str(tmp_path / 'script.py')!r}, run_name='__main__')")
+
+
+def test_where_tensorflow_hides_its_runtime_it_counts_as_started(monkeypatch):
+    monkeypatch.setitem(sys.modules, "tensorflow.python.eager.context", types.ModuleType("empty"))
+    assert _forks.runtime_started()
+    monkeypatch.delitem(sys.modules, "tensorflow")
+    assert not _forks.runtime_started()
