@@ -1,57 +1,129 @@
 """Imports TensorFlow quietly, and Keras on it; imported first wherever skae needs either.
 
-While it loads, TensorFlow's C++ side writes a dozen lines straight to file descriptor 2: an
-environment variable quiets only those written after its logger has started. So the descriptor is
-turned aside for the import, and what it caught is shown if the import fails. Whoever sets
-``TF_CPP_MIN_LOG_LEVEL`` has said what they want to see, and nothing is turned aside.
+While TensorFlow loads, its C++ side writes a dozen lines straight to file descriptor 2, at any
+``TF_CPP_MIN_LOG_LEVEL``: these come before its logger starts. So the descriptor is turned aside for
+the import, unless the user asks for messages by a level below 3. What other threads write
+meanwhile is shown after it, and if the import fails, all is.
 """
 
 from __future__ import annotations
 
+import json
 import os
 import random
+import re
 import sys
 import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import IO
+
+_LEVEL = "TF_CPP_MIN_LOG_LEVEL"
+_QUIET = 3
+# The formats of absl's logger and of TensorFlow's own, and their lines without a prefix.
+_CHATTER = re.compile(
+    rb"[IWEF]\d{4} \d\d:\d\d:|\d{4}-\d\d-\d\d \d\d:\d\d:\d\d\.\d+: [IWEF] "
+    rb"|WARNING: All log messages before absl::|To enable the following instructions: "
+)
+
+
+def _configured_backend() -> str:
+    """Return the backend that Keras has or, where it is not imported yet, will choose."""
+    if "keras" in sys.modules:
+        import keras
+
+        return keras.backend.backend()
+    folder = Path(os.environ.get("KERAS_HOME", "~/.keras"))
+    try:
+        settings = json.loads((folder.expanduser() / "keras.json").read_text(encoding="utf-8"))
+    except (OSError, RuntimeError, ValueError):
+        settings = {}
+    return os.environ.get("KERAS_BACKEND") or settings.get("backend", "tensorflow")
+
+
+def _check_backend(name: str) -> None:
+    if name != "tensorflow":
+        raise ImportError(
+            f"skae runs on Keras's TensorFlow backend, but Keras runs on {name!r}; set the "
+            "environment variable KERAS_BACKEND to 'tensorflow' before Keras is imported."
+        )
+
+
+def _wants_messages() -> bool:
+    level = os.environ.get(_LEVEL, str(_QUIET)).strip()
+    return not level.isdecimal() or int(level) < _QUIET
+
+
+def _turn_aside() -> tuple[int, IO[bytes]] | None:
+    """Put a file in place of descriptor 2, and return the descriptor that was there, and the file.
+
+    None where there is nothing to turn aside, or no place for a file.
+    """
+    with suppress(AttributeError, OSError, ValueError):
+        sys.stderr.flush()  # None under pythonw, and it may be closed
+    try:
+        kept = os.dup(2)
+    except OSError:
+        return None
+    try:
+        caught = tempfile.TemporaryFile()  # noqa: SIM115 - closed by the caller
+    except OSError:
+        os.close(kept)
+        return None
+    os.dup2(caught.fileno(), 2)
+    return kept, caught
+
+
+def _put_back(kept: int, caught: IO[bytes], *, hide: bool) -> None:
+    """Put the descriptor back, and write what was caught; without TensorFlow's lines to `hide`."""
+    os.dup2(kept, 2)
+    os.close(kept)
+    with caught:
+        caught.seek(0)
+        lines = [line for line in caught if not (hide and _CHATTER.match(line))]
+    with suppress(OSError):
+        os.write(2, b"".join(lines))
 
 
 @contextmanager
 def _stderr_aside() -> Iterator[None]:
-    if "TF_CPP_MIN_LOG_LEVEL" in os.environ:
+    turned = _turn_aside()
+    loaded = False
+    try:
+        yield
+        loaded = True
+    finally:
+        if turned is not None:
+            _put_back(*turned, hide=loaded)
+
+
+@contextmanager
+def _quietly() -> Iterator[None]:
+    if _wants_messages():
         yield
         return
-    os.environ["TF_CPP_MIN_LOG_LEVEL"] = "3"
-    sys.stderr.flush()
-    kept = os.dup(2)
-    with tempfile.TemporaryFile() as caught:
-        os.dup2(caught.fileno(), 2)
-        try:
+    chosen = os.environ.get(_LEVEL)
+    os.environ[_LEVEL] = chosen or str(_QUIET)
+    try:
+        with _stderr_aside():
             yield
-        except BaseException:
-            caught.seek(0)
-            os.write(kept, caught.read())
-            raise
-        finally:
-            # Not left to worker processes, which would take it for the user's own setting.
-            del os.environ["TF_CPP_MIN_LOG_LEVEL"]
-            os.dup2(kept, 2)
-            os.close(kept)
+    finally:
+        # Not left to worker processes, which would take it for the user's own setting.
+        if chosen is None:
+            os.environ.pop(_LEVEL, None)
 
 
+_check_backend(_configured_backend())
 if "tensorflow" not in sys.modules:
     # A library that TensorFlow brings in draws from Python's generator while it loads.
     _random_state = random.getstate()
     try:
-        with _stderr_aside():
+        with _quietly():
             import tensorflow  # noqa: F401
     finally:
         random.setstate(_random_state)
 
 import keras  # noqa: E402
 
-if keras.backend.backend() != "tensorflow":
-    raise ImportError(
-        f"skae runs on Keras's TensorFlow backend, but Keras runs on {keras.backend.backend()!r}; "
-        "set the environment variable KERAS_BACKEND to 'tensorflow' before Keras is imported."
-    )
+_check_backend(keras.backend.backend())
