@@ -9,6 +9,8 @@ meanwhile is shown after it, and if the import fails, all is.
 from __future__ import annotations
 
 import json
+import logging
+import multiprocessing
 import os
 import random
 import re
@@ -19,6 +21,9 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import IO
 
+from skae._forks import runtime_started
+
+_LOGGER = logging.getLogger("skae")
 _LEVEL = "TF_CPP_MIN_LOG_LEVEL"
 _QUIET = 3
 # The formats of absl's logger and of TensorFlow's own, and their lines without a prefix.
@@ -48,6 +53,22 @@ def _check_backend(name: str) -> None:
             f"skae runs on Keras's TensorFlow backend, but Keras runs on {name!r}; set the "
             "environment variable KERAS_BACKEND to 'tensorflow' before Keras is imported."
         )
+
+
+def _limit_threads() -> None:
+    """Have TensorFlow take no more cores in a worker process than other libraries do.
+
+    joblib and dask write a worker's number of cores into ``OMP_NUM_THREADS``, which TensorFlow does
+    not read. What it reads instead yields to ``tf.config.threading``, even set later.
+    """
+    cores = os.environ.get("OMP_NUM_THREADS", "").split(",")[0].strip()
+    in_worker = multiprocessing.parent_process() is not None
+    if not in_worker or not cores.isdecimal() or runtime_started():
+        return
+    for name in ("TF_NUM_INTRAOP_THREADS", "TF_NUM_INTEROP_THREADS"):
+        if name not in os.environ:
+            os.environ[name] = cores
+            _LOGGER.debug("Set %s=%s in this worker process, as OMP_NUM_THREADS.", name, cores)
 
 
 def _wants_messages() -> bool:
@@ -115,6 +136,7 @@ def _quietly() -> Iterator[None]:
 
 
 _check_backend(_configured_backend())
+_limit_threads()
 if "tensorflow" not in sys.modules:
     # A library that TensorFlow brings in draws from Python's generator while it loads.
     _random_state = random.getstate()

@@ -1,17 +1,20 @@
-"""Forks."""
+"""Forks, and the cores of worker processes."""
 
 from __future__ import annotations
 
 import json
+import logging
+import multiprocessing
 import os
 import sys
 import types
 
 import pytest
 
-from skae import _forks
+from skae import _forks, _tensorflow
 from tests._scripts import run
 
+THREADS = ("TF_NUM_INTRAOP_THREADS", "TF_NUM_INTEROP_THREADS")
 needs_fork = pytest.mark.skipif(not hasattr(os, "fork"), reason="the system has no fork")
 FORKED = """
 import os, pickle, signal
@@ -171,3 +174,73 @@ def test_where_tensorflow_hides_its_runtime_it_counts_as_started(monkeypatch):
     assert _forks.runtime_started()
     monkeypatch.delitem(sys.modules, "tensorflow")
     assert not _forks.runtime_started()
+
+
+@pytest.fixture
+def in_worker(monkeypatch):
+    """Make this process look like a worker that joblib gave 3 cores, before TensorFlow starts."""
+    for name in THREADS:
+        monkeypatch.setenv(name, "")  # so that what is set is put back
+        monkeypatch.delenv(name)
+    monkeypatch.setenv("OMP_NUM_THREADS", "3")
+    monkeypatch.setattr(multiprocessing, "parent_process", lambda: "the user's process")
+    monkeypatch.setattr(_tensorflow, "runtime_started", lambda: False)
+    return monkeypatch
+
+
+def limits():
+    _tensorflow._limit_threads()
+    return [os.environ.get(name) for name in THREADS]
+
+
+def test_a_worker_keeps_to_its_cores_and_says_so(in_worker, caplog):
+    caplog.set_level(logging.DEBUG, "skae")
+    assert limits() == ["3", "3"]
+    assert "Set TF_NUM_INTRAOP_THREADS=3" in caplog.text
+
+
+def test_what_a_user_says_of_threads_is_kept(in_worker):
+    in_worker.setenv("TF_NUM_INTRAOP_THREADS", "8")
+    assert limits() == ["8", "3"]
+
+
+@pytest.mark.parametrize(
+    ("attribute", "value"),
+    [("runtime_started", lambda: True), ("multiprocessing.parent_process", lambda: None)],
+    ids=["a runtime that runs", "the user's own process"],
+)
+def test_nothing_is_set_in(in_worker, attribute, value):
+    in_worker.setattr(f"skae._tensorflow.{attribute}", value)
+    assert limits() == [None, None]
+
+
+@pytest.mark.parametrize("cores", ["", "all"])
+def test_without_a_number_of_cores_nothing_is_set(in_worker, cores):
+    in_worker.setenv("OMP_NUM_THREADS", cores)
+    assert limits() == [None, None]
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="counts threads as Linux lists them")
+def test_tensorflow_takes_no_more_threads_than_joblib_says():
+    code = """
+import json, os
+import joblib
+
+def threads():
+    import keras  # TensorFlow without skae, not started
+    before = len(os.listdir("/proc/self/task"))
+    import skae.engine
+    keras.ops.ones(3) + 1
+    variables = ("TF_NUM_INTRAOP_THREADS", "TF_NUM_INTEROP_THREADS")
+    return len(os.listdir("/proc/self/task")) - before, *map(os.environ.get, variables)
+
+answers = []
+for cores in (1, 20):
+    with joblib.parallel_config("loky", n_jobs=2, inner_max_num_threads=cores):
+        answers += joblib.Parallel()([joblib.delayed(threads)()])
+import skae.engine
+print(json.dumps([*answers, os.environ.get("TF_NUM_INTRAOP_THREADS")]))
+"""
+    (few, *one), (many, *twenty), own = printed(code)
+    assert (one, twenty, own) == (["1", "1"], ["20", "20"], None)
+    assert many - few >= 2 * 19
