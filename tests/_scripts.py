@@ -18,12 +18,12 @@ SET_BY_TESTS = {
 }
 
 
-def run(code, *, check=True, **variables):
+def run(code, *, check=True, cwd=ROOT, **variables):
     """Run a script in a fresh process with these variables, and with no others that tests set."""
     environment = {k: v for k, v in os.environ.items() if k not in SET_BY_TESTS}
     return subprocess.run(
         [sys.executable, "-c", code],
-        cwd=ROOT,
+        cwd=cwd,
         env={**environment, **variables},
         capture_output=True,
         text=True,

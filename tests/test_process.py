@@ -7,12 +7,16 @@ import logging
 import multiprocessing
 import os
 import sys
+import textwrap
 import types
 
+import joblib
+import numpy as np
 import pytest
 
-from skae import _forks, _tensorflow
+from skae import ReconstructionOutlierDetector, _forks, _tensorflow
 from tests._scripts import run
+from tests.house._source import ROOT
 
 THREADS = ("TF_NUM_INTRAOP_THREADS", "TF_NUM_INTEROP_THREADS")
 needs_fork = pytest.mark.skipif(not hasattr(os, "fork"), reason="the system has no fork")
@@ -127,46 +131,46 @@ print(forked(fit))
         assert advice in said
 
 
-@pytest.mark.slow
 @needs_fork
-def test_start_methods_of_multiprocessing(tmp_path):
-    (tmp_path / "script.py").write_text(
-        """
-import multiprocessing, sys
-import numpy as np
+def test_a_pool_of_forked_workers_hands_the_refusal_on():
+    code = (
+        FORKED
+        + """
+import multiprocessing
 from skae import ReconstructionOutlierDetector
+detector = trained()
 
-X = np.random.default_rng(0).random((500, 4), dtype=np.float32)
+def predict(rows):  # a detector among the arguments would already fail to load
+    return detector.predict(rows)
 
-def score(detector):
+with multiprocessing.get_context("fork").Pool(1) as pool:
     try:
-        return detector.score_samples(X).tolist()
+        pool.apply_async(predict, [X]).get(60)
     except RuntimeError as error:
-        return str(error)
-
-def scores(method, detector):
-    with multiprocessing.get_context(method).Pool(1) as pool:
-        return pool.apply_async(score, [detector]).get(60)
-
-class Unpickled:
-    '''Handed to a forked worker as it is: a pickled detector fails to load there.'''
-
-def inherited():
-    return score(Unpickled.detector)
-
-if __name__ == "__main__":
-    detector = Unpickled.detector = ReconstructionOutlierDetector(
-        latent_dim=2, epochs=1, random_state=0
-    ).fit(X)
-    own = score(detector)
-    for method in ("spawn", "forkserver"):
-        assert np.allclose(scores(method, detector), own, rtol=1e-5), method
-    with multiprocessing.get_context("fork").Pool(1) as pool:
-        assert "get_context('forkserver')" in pool.apply_async(inherited).get(60)
-""",
-        encoding="utf-8",
+        print(error)
+"""
     )
-    run(f"import runpy; runpy.run_path({str(tmp_path / 'script.py')!r}, run_name='__main__')")
+    assert "get_context('forkserver')" in run(code).stdout
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("method", ["forkserver", "spawn"])
+def test_the_workers_of_the_guide(method, tmp_path, monkeypatch):
+    guide = (ROOT / "docs" / "user_guide" / "serving.rst").read_text(encoding="utf-8")
+    block = guide.split(".. code-block:: python\n\n")[1].split("\n\n.. ")[0]
+    script = "".join(line for line in block.splitlines(True) if line.startswith(("   ", "\n")))
+    assert "forkserver" in script
+    script = textwrap.dedent(script).replace("forkserver", method)
+    (tmp_path / "script.py").write_text(script, encoding="utf-8")
+    X = np.random.default_rng(0).uniform(size=(300, 6))
+    detector = ReconstructionOutlierDetector(latent_dim=2, epochs=1, random_state=0).fit(X)
+    joblib.dump(detector, tmp_path / "detector.joblib")
+    code = """
+import runpy
+print(runpy.run_path("script.py", run_name="__main__")["labels"].tolist())
+"""
+    labels = run(code, cwd=tmp_path, PYTHONPATH=str(ROOT)).stdout
+    assert json.loads(labels) == detector.predict(X).tolist()
 
 
 def test_where_tensorflow_hides_its_runtime_it_counts_as_started(monkeypatch):

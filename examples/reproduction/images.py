@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-
 from joblib import Parallel, delayed
 
 from skae import AutoencoderTransformer, DenoisingRegressor, VariationalAutoencoder
@@ -64,8 +62,8 @@ def denoiser(seeds=(0, 1, 2), epochs=10, engine="auto", keras_too=True):
         )
 
     noise = {"noise__stddev": 0.2, "noise__clip": (0.0, 1.0)}
-    tasks = [delayed(_fit_on_one_core)(make(seed), noisy, train) for seed in seeds]
-    tasks += [delayed(_fit_on_one_core)(make(seed, **noise), train) for seed in seeds]
+    tasks = [delayed(make(seed).fit)(noisy, train) for seed in seeds]
+    tasks += [delayed(make(seed, **noise).fit)(train) for seed in seeds]
     watch, keras_error = Watch(), ""
     with watch.measure("skae"):
         # The kernels of small convolutions hardly use a second core: two fits at once, each on a
@@ -218,12 +216,6 @@ def upsampling(seed=0, epochs=3, engine="auto", keras_too=True):
         error = mean_squared(test, coder.reconstruct(test))
         name = f"test mse, epochs: {n_epochs}, z = {latent_dim}"
         yield Row("up-sampling", name, published, _four(error), keras_error, str(watch))
-
-
-def _fit_on_one_core(estimator, *rows):
-    # TensorFlow looks at it when the process trains for the first time.
-    os.environ["TF_NUM_INTRAOP_THREADS"] = "1"
-    return estimator.fit(*rows)
 
 
 def _four(value: float) -> str:

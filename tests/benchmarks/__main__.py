@@ -25,6 +25,7 @@ CASES = {
     "first_fit": ("first fit, 2,359 x 140, 20 epochs", "s", {"keras": 0.45}),
     "later_fit": ("later fits of that architecture", "s", {"keras": 0.08, "pyod": 0.6}),
     "grid_search": ("grid search, 2 x 2 candidates, 3 folds, refit", "s", {"scikeras": 0.10}),
+    "n_jobs": ("search of 24 fits of 2 s by two workers", "s", {"n_jobs=1": 0.8}),
     "short_fit": ("a fit of one epoch, 60,000 x 140, batch 32", "s", {"keras": None}),
     "epoch_140": ("one epoch, 60,000 x 140, batch 32", "s", {"keras": 0.06}),
     "epoch_784": (

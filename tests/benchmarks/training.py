@@ -104,6 +104,27 @@ def _():
     return _grid(estimator, "latent_dim", "rate")
 
 
+def _long_search(n_jobs):
+    """24 fits of about two seconds each, of four architectures; workers start within."""
+    from sklearn.model_selection import GridSearchCV
+
+    estimator = _transformer(hidden_layer_sizes=LAYERS[:2]).set_params(epochs=50)
+    grid = {"latent_dim": [2, 4, 8, 12], "optimizer__learning_rate": [1e-3, 1e-2]}
+    search = GridSearchCV(estimator, grid, cv=3, refit=False, n_jobs=n_jobs)
+    X = uniform(30_000, 140)
+    return clocked(lambda: search.fit(X))
+
+
+@measures("n_jobs", "skae")
+def _():
+    return _long_search(2)
+
+
+@measures("n_jobs", "n_jobs=1")
+def _():
+    return _long_search(1)
+
+
 @measures("short_fit", "skae")
 def _():
     X = uniform(60_000, 140)
