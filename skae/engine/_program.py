@@ -17,7 +17,7 @@ import numpy as np
 import tensorflow as tf
 
 from skae._contracts import Shape
-from skae.engine._convolutions import as_products
+from skae._xla_context import under_xla
 from skae.engine._dense_stack import dense_stack, double_precision
 from skae.engine._packing import NotPackableError, Packing, divided, pack
 from skae.engine._stateless import stateless_optimizer
@@ -138,8 +138,8 @@ class _Steps:
             *zip(self.fixed, fixed, strict=True),
         ]
         training = self.layout.training
-        products = as_products(self.model) if self.layout.jit_compile else nullcontext()
-        with products, keras.StatelessScope(mapping, collect_losses=True) as scope:
+        compiler = under_xla() if self.layout.jit_compile else nullcontext()
+        with compiler, keras.StatelessScope(mapping, collect_losses=True) as scope:
             # As Keras's loop: layers of a model whose `call` takes no `training` don't train.
             told = {"training": training} if self.model._call_has_training_arg else {}
             outputs = self.model(inputs, **told)

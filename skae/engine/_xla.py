@@ -9,13 +9,12 @@ import keras
 from keras import tree
 
 from skae._contracts import TrainingPlan
-from skae.engine._convolutions import CONVOLUTIONS, all_suit
 from skae.engine._trust import is_trusted
 
 # Layers whose arithmetic is matrix products and element by element. On two CPU cores XLA runs
 # 1,875 batches of 32 x 140 in 0.10 s where TensorFlow's own kernels, dispatched one by one, take
-# 0.34 s. XLA's own convolutions are 4 times slower than TensorFlow's kernels on a CPU; those that
-# `_convolutions.py` writes as products gain.
+# 0.34 s. XLA's own convolutions are 4 times slower than TensorFlow's kernels on a CPU: Keras's
+# convolutions never gain, and those of skae answer for themselves.
 _GAINING = (
     keras.layers.Activation,
     keras.layers.ActivityRegularization,
@@ -66,17 +65,19 @@ def wants_xla(model: keras.Model, n_rows: int, plan: TrainingPlan) -> bool:
     called.append(model.optimizer._learning_rate)
     if any(map(_runs_foreign, tree.flatten(called))):
         return False
-    return all(map(_gains, model._flatten_layers())) and all_suit(model, plan.batch_size)
+    return all(_gains(layer, plan.batch_size) for layer in model._flatten_layers())
 
 
-def _gains(layer: keras.layers.Layer) -> bool:
+def _gains(layer: keras.layers.Layer, batch_size: int) -> bool:
     # Code of somebody's own may hold what XLA refuses, such as tf.numpy_function or tf.print.
     if not is_trusted(type(layer)) or any(map(_runs_foreign, vars(layer).values())):
         return False
     if getattr(layer, "interpolation", None) not in (None, "nearest", "bilinear"):
         return False  # XLA has no other
+    if hasattr(layer, "gains_from_xla"):
+        return layer.gains_from_xla(batch_size)
     own = type(layer).__module__.startswith("skae.")
-    return own or isinstance(layer, (keras.Model, *CONVOLUTIONS, *_GAINING))
+    return own or isinstance(layer, (keras.Model, *_GAINING))
 
 
 def _runs_foreign(part: Any) -> bool:

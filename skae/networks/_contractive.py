@@ -114,6 +114,15 @@ class ContractiveEncoder(keras.layers.Wrapper):
         drawn = keras.random.uniform(shape, dtype=codes.dtype, seed=seed)
         return keras.ops.where(drawn < 0.5, -ones, ones)
 
+    def gains_from_xla(self, batch_size: int) -> bool:
+        """Tell whether training is faster where XLA compiles the layer.
+
+        More than one direction takes convolutions through several times as many rows.
+        """
+        return self.n_directions == 1 or not any(
+            hasattr(layer, "gains_from_xla") for layer in self.layer._flatten_layers()
+        )
+
     def compute_output_shape(self, input_shape: Any) -> Any:
         """Return the shape of the codes."""
         return self.layer.compute_output_shape(input_shape)

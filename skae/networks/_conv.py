@@ -127,10 +127,10 @@ def _encoder(
         if latent_dim is None and number == len(plan.sizes):
             options |= code_options
             options["activation"] = code_options["activation"] or plan.activation
-        maps = plan.convolution("Conv?D", size, f"conv_{number}", seeds, **options)(maps)
+        maps = plan.convolution(size, f"conv_{number}", seeds, **options)(maps)
     if latent_dim is None:
         return keras.Model(inputs, maps, name="encoder")
-    flat = keras.layers.Flatten(name="flatten")(maps)
+    flat = _parts.flatten(maps)
     code = _parts.dense_layer(
         latent_dim, "code", seeds, initializer=plan.dense_initializer, **code_options
     )
@@ -146,12 +146,10 @@ def _decoder(
     for number, (size, factor) in enumerate(layers, start=1):
         if plan.upsampling:
             if factor > 1:
-                maps = plan.layer("UpSampling?D", factor, name=f"up_{number}")(maps)
-            maps = plan.convolution("Conv?D", size, f"conv_{number}", seeds)(maps)
+                maps = plan.layer("UpSampling", factor, f"up_{number}")(maps)
+            maps = plan.convolution(size, f"conv_{number}", seeds)(maps)
         else:
-            layer = plan.convolution(
-                "Conv?DTranspose", size, f"conv_{number}", seeds, strides=factor
-            )
+            layer = plan.convolution(size, f"conv_{number}", seeds, transposed=True, strides=factor)
             maps = layer(maps)
         grid = tuple(side * factor for side in grid)
     maps = _crop(maps, plan, grid)
@@ -176,7 +174,7 @@ def _first_map(inputs: Any, plan: Plan, seeds: _parts.Seeds, code: Shape) -> tup
 
 
 def _crop(maps: Any, plan: Plan, grid: Shape) -> Any:
-    """Return maps of the input's size, cut where Keras's "same" padding had added."""
+    """Return maps of the input's size, cropped where Keras's "same" padding had added."""
     if any(side < wanted for side, wanted in zip(grid, plan.grid, strict=True)):
         raise ValueError(
             f"The decoder enlarges its maps to {grid}, but the images are {plan.grid}; set "
@@ -186,7 +184,7 @@ def _crop(maps: Any, plan: Plan, grid: Shape) -> Any:
     if grid == plan.grid:
         return maps
     extra = [(0, side - wanted) for side, wanted in zip(grid, plan.grid, strict=True)]
-    return plan.layer("Cropping?D", extra if len(extra) > 1 else extra[0], name="crop")(maps)
+    return plan.layer("Cropping", extra if len(extra) > 1 else extra[0], "crop")(maps)
 
 
 def _head(maps: Any, spec: NetworkSpec, plan: Plan, seeds: _parts.Seeds, activation: Any) -> Any:
@@ -196,9 +194,7 @@ def _head(maps: Any, spec: NetworkSpec, plan: Plan, seeds: _parts.Seeds, activat
     dtype = _parts.output_dtype()
     if spec.output_shape[:axes] == plan.grid:
         filters = size // math.prod(plan.grid)
-        output = plan.convolution(
-            "Conv?D", filters, "output", seeds, activation=activation, dtype=dtype
-        )
+        output = plan.convolution(filters, "output", seeds, activation=activation, dtype=dtype)
         rows = output(maps)
         if len(spec.output_shape) == axes + 1:
             return rows
@@ -211,5 +207,5 @@ def _head(maps: Any, spec: NetworkSpec, plan: Plan, seeds: _parts.Seeds, activat
         initializer=plan.dense_initializer,
         dtype=dtype,
     )
-    flat = keras.layers.Flatten(name="flatten")(maps)
+    flat = _parts.flatten(maps)
     return _parts.shaped(output(flat), spec.output_shape)

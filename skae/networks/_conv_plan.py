@@ -11,7 +11,7 @@ from typing import Any
 import keras
 
 from skae._contracts import Shape
-from skae.networks import _parts
+from skae.networks import _convolutions, _parts
 
 
 @dataclass(frozen=True)
@@ -30,19 +30,29 @@ class Plan:
     initializer: Any
     dense_initializer: Any
 
-    def layer(self, kind: str, *arguments: Any, **options: Any) -> keras.layers.Layer:
-        """Return a layer for this network's number of axes: ``"Conv?D"`` is Conv1D or Conv2D."""
-        return getattr(keras.layers, kind.replace("?", str(len(self.grid))))(*arguments, **options)
+    def layer(self, kind: str, argument: Any, name: str) -> keras.layers.Layer:
+        """Return a layer of Keras for this network's number of axes: ``"Cropping"``."""
+        axes = len(self.grid)
+        # Layers of one axis always take the channels last.
+        options = {} if axes == 1 else {"data_format": "channels_last"}
+        return getattr(keras.layers, f"{kind}{axes}D")(argument, name=name, **options)
 
     def convolution(
-        self, kind: str, filters: int, name: str, seeds: _parts.Seeds, **options: Any
+        self,
+        filters: int,
+        name: str,
+        seeds: _parts.Seeds,
+        *,
+        transposed: bool = False,
+        **options: Any,
     ) -> keras.layers.Layer:
         """Return a convolution with a name and a seeded initialiser."""
-        return self.layer(
-            kind,
+        kind = f"MatmulConv{len(self.grid)}D{'Transpose' if transposed else ''}"
+        return getattr(_convolutions, kind)(
             filters,
             self.kernel_size,
             padding="same",
+            data_format="channels_last",
             kernel_initializer=_parts.make_initializer(self.initializer, seeds),
             name=name,
             **{"activation": self.activation, **options},

@@ -139,7 +139,12 @@ def dense_layer(
 def flat_input(shape: Shape, name: str) -> tuple[Any, Any]:
     """Return an input of that shape, and the same flattened to one axis."""
     inputs = keras.Input(shape, name=name)
-    return inputs, keras.layers.Flatten(name="flatten")(inputs) if len(shape) > 1 else inputs
+    return inputs, flatten(inputs) if len(shape) > 1 else inputs
+
+
+def flatten(rows: Any) -> Any:
+    """Return rows of one axis, in the order of `shaped` whatever Keras's data format is."""
+    return keras.layers.Flatten(data_format="channels_last", name="flatten")(rows)
 
 
 def shaped(flat: Any, shape: Shape) -> Any:

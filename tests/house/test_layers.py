@@ -8,7 +8,7 @@ import pytest
 
 from tests.house._source import Module, imports, modules, parse
 
-EVERYWHERE = {"_forks", "_messages", "_tensorflow", "exceptions"}
+EVERYWHERE = {"_messages", "_tensorflow", "_xla_context", "exceptions"}
 WORKERS = {"networks", "engine", "noise", "thresholds", "errors"}
 ALLOWED = {
     "": set(),
@@ -16,6 +16,7 @@ ALLOWED = {
     "_forks": set(),
     "_messages": set(),
     "_tensorflow": set(),
+    "_xla_context": set(),
     "exceptions": set(),
     "_sklearn": set(),
     "_validation": {"_sklearn", "_contracts"},

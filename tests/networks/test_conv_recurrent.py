@@ -15,7 +15,7 @@ def conv(shape, output_shape=None, **arguments):
 
 
 def layers_of(model, kind):
-    return [layer for layer in model.layers if type(layer) is kind]
+    return [layer for layer in model.layers if isinstance(layer, kind)]
 
 
 @pytest.mark.parametrize("shape", [(28, 28), (28, 28, 1)])

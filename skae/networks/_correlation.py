@@ -132,7 +132,7 @@ def _places(sides: Sequence[int]) -> list[tuple[int, ...]]:
 def _product(image: Any, kernel: Any) -> Any:
     """Multiply what is laid out at every place with a kernel, whose last axes are as laid out.
 
-    In this order of its axes a kernel's slope is a product with the fewer rows on the left, which
+    In this order of its axes a kernel's gradient is a product with the fewer rows on the left, which
     takes a quarter of the time of its transpose.
     """
     size = image.shape[-1]
