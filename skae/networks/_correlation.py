@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import itertools
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import tensorflow as tf
@@ -17,8 +17,25 @@ import tensorflow as tf
 from skae._contracts import Shape
 
 
+class _Axis:
+    """Places along one axis of a large and a small image, and of the window that relates them."""
+
+    def __init__(self, large: int, window: int, stride: int, padding: str) -> None:
+        self.large, self.window, self.stride = large, window, stride
+        # A block of the large image is as many places as the window moves.
+        self.blocks = -(-large // stride)
+        if padding == "same":
+            self.small = self.blocks
+            self.before = max((self.small - 1) * stride + window - large, 0) // 2
+        else:
+            self.small, self.before = (large - window) // stride + 1, 0
+        # The places of the small image that reach a block: from so many before its own, on.
+        self.back = (window - 1 - self.before) // stride
+        self.reach = self.back + 1 + (stride - 1 + self.before) // stride
+
+
 class Correlation:
-    """The places of two images that a window relates.
+    """A window that relates the places of two images.
 
     Parameters
     ----------
@@ -30,33 +47,18 @@ class Correlation:
     def __init__(
         self, large: Sequence[int], window: Sequence[int], strides: Sequence[int], padding: str
     ) -> None:
-        self._large, self._window, self._strides = tuple(large), tuple(window), tuple(strides)
-        axes = list(zip(large, window, strides, strict=True))
-        # A block of the large image is as many places as the window moves.
-        self._blocks = tuple(-(-h // s) for h, _, s in axes)
-        if padding == "same":
-            self._small = self._blocks
-            pairs = zip(self._small, axes, strict=True)
-            missing = [(v - 1) * s + k - h for v, (h, k, s) in pairs]
-            self._before = tuple(max(places, 0) // 2 for places in missing)
-        else:
-            self._small = tuple((h - k) // s + 1 for h, k, s in axes)
-            self._before = (0,) * len(axes)
-        # The places of the small image that reach a block: from so many before its own, on.
-        starts = list(zip(window, strides, self._before, strict=True))
-        self._back = tuple((k - 1 - before) // s for k, s, before in starts)
-        self._reach = tuple(
-            back + 1 + (s - 1 + before) // s
-            for back, (_, s, before) in zip(self._back, starts, strict=True)
-        )
+        sides = zip(large, window, strides, strict=True)
+        self._axes = [_Axis(*side, padding) for side in sides]
 
     def n_values(self, channels: Shape) -> int:
         """Return how many values one pair of images has laid out for a product, at most."""
         of_large, of_small = channels
-        reaching = math.prod(self._blocks) * math.prod(self._reach) * of_small
-        if self._overlaps(channels):
-            return max(reaching, math.prod(self._large) * math.prod(self._window) * of_small)
-        return max(reaching, math.prod(self._small) * math.prod(self._window) * of_large)
+        reaching = math.prod(axis.blocks * axis.reach for axis in self._axes) * of_small
+        if self._adds_products(channels):
+            return max(
+                reaching, math.prod(axis.large * axis.window for axis in self._axes) * of_small
+            )
+        return max(reaching, math.prod(axis.small * axis.window for axis in self._axes) * of_large)
 
     def down(self, large: Any, kernel: Any) -> Any:
         """Return the small image of a large one.
@@ -70,70 +72,63 @@ class Correlation:
         -------
         small : Tensor of shape (n, *small, b)
         """
-        axes, filters = range(len(self._window)), len(self._window) + 1
-        if self._overlaps(kernel.shape[-2:]):
-            return self._added_up(_product(large, _with_first(kernel, [*axes, filters])))
-        return _product(self._windows(large), _with_first(kernel, [filters]))
+        n_axes, small = len(self._axes), [axis.small for axis in self._axes]
+        if not self._adds_products(kernel.shape[-2:]):
+            return _product(self._windows(large), _with_first(kernel, [n_axes + 1]))
+        products = _product(large, _with_first(kernel, [*range(n_axes), n_axes + 1]))
+        places = _places((axis.window, axis.before) for axis in self._axes)
+        parts = zip(tf.split(products, len(places), -1), places, strict=True)
+        return tf.add_n([_slice(part, place, small) for part, place in parts])
 
     def up(self, small: Any, kernel: Any) -> Any:
         """Return the large image of a small one; shapes as in `down`."""
-        n_axes, channels = len(self._large), kernel.shape[-2]
-        blocks = _product(self._reaching(small), self._kernel_of_blocks(kernel))
-        blocks = tf.reshape(blocks, [-1, *self._blocks, *self._strides, channels])
-        pairs = [axis for i in range(n_axes) for axis in (1 + i, 1 + n_axes + i)]
-        sides = [n * s for n, s in zip(self._blocks, self._strides, strict=True)]
-        large = tf.reshape(_with_first(blocks, [0, *pairs]), [small.shape[0], *sides, channels])
-        return _extended(large, [0] * n_axes, self._large)
+        axes, channels = self._axes, kernel.shape[-2]
+        parts = _product(self._reaching(small), self._kernel_of_blocks(kernel))
+        blocks, strides = [axis.blocks for axis in axes], [axis.stride for axis in axes]
+        parts = tf.reshape(parts, [-1, *blocks, *strides, channels])
+        pairs = [i for axis in range(1, len(axes) + 1) for i in (axis, axis + len(axes))]
+        sides = [axis.blocks * axis.stride for axis in axes]
+        large = tf.reshape(_with_first(parts, [0, *pairs]), [-1, *sides, channels])
+        return _slice(large, [0] * len(axes), [axis.large for axis in axes])
 
-    def _overlaps(self, channels: Sequence[int]) -> bool:
-        """Tell whether a product comes first and its parts are added up, for less to lay out."""
-        return channels[1] < channels[0] and max(self._strides) == 1
-
-    def _added_up(self, parts: Any) -> Any:
-        """Add up what each place of the window makes of the large image."""
-        extent = [v + k - 1 for v, k in zip(self._small, self._window, strict=True)]
-        places = _places(self._window)
-        moved = []
-        for place, part in zip(places, tf.split(parts, len(places), -1), strict=True):
-            moved.append(_cut(_extended(part, self._before, extent), place, self._small))
-        return tf.add_n(moved)
+    def _adds_products(self, channels: Sequence[int]) -> bool:
+        """Tell whether `down` multiplies first and adds up then, so as to lay out less."""
+        return channels[1] < channels[0] and all(axis.stride == 1 for axis in self._axes)
 
     def _windows(self, large: Any) -> Any:
         """Return, for each place of the small image, what its window sees."""
-        axes = zip(self._small, self._strides, self._window, strict=True)
-        large = _extended(large, self._before, [(v - 1) * s + k for v, s, k in axes])
-        places = _places(self._window)
-        return tf.concat([_cut(large, place, self._small, self._strides) for place in places], -1)
+        small, strides = [axis.small for axis in self._axes], [axis.stride for axis in self._axes]
+        places = _places((axis.window, axis.before) for axis in self._axes)
+        return tf.concat([_slice(large, place, small, strides) for place in places], -1)
 
     def _reaching(self, small: Any) -> Any:
         """Return, for each block of the large image, what reaches it, the last place first."""
-        extent = [n + reach - 1 for n, reach in zip(self._blocks, self._reach, strict=True)]
-        small = _extended(small, self._back, extent)
-        places = reversed(_places(self._reach))
-        return tf.concat([_cut(small, place, self._blocks) for place in places], -1)
+        blocks = [axis.blocks for axis in self._axes]
+        places = _places((axis.reach, axis.back) for axis in self._axes)[::-1]
+        return tf.concat([_slice(small, place, blocks) for place in places], -1)
 
     def _kernel_of_blocks(self, kernel: Any) -> Any:
         """Return a kernel from what reaches a block to the block's places, these first."""
-        axes = zip(self._window, self._strides, self._before, self._back, self._reach, strict=True)
         pads, sides = [], []
-        for k, s, before, back, reach in axes:
-            ahead = (reach - 1 - back) * s - before
-            pads.append((ahead, reach * s - ahead - k))
-            sides += [reach, s]
+        for axis in self._axes:
+            ahead = (axis.reach - 1 - axis.back) * axis.stride - axis.before
+            pads.append((ahead, axis.reach * axis.stride - ahead - axis.window))
+            sides += [axis.reach, axis.stride]
         padded = tf.pad(kernel, [*pads, (0, 0), (0, 0)])
         parts = tf.reshape(padded, [*sides, *kernel.shape[-2:]])
         return _with_first(parts, [*range(1, len(sides), 2), len(sides)])
 
 
-def _places(sides: Sequence[int]) -> list[tuple[int, ...]]:
-    return list(itertools.product(*map(range, sides)))
+def _places(axes: Iterable[tuple[int, int]]) -> list[tuple[int, ...]]:
+    """Return the places of a window of so many places, which begins so far before its own."""
+    return list(itertools.product(*(range(-before, side - before) for side, before in axes)))
 
 
 def _product(image: Any, kernel: Any) -> Any:
     """Multiply what is laid out at every place with a kernel, whose last axes are as laid out.
 
-    In this order of its axes a kernel's gradient is a product with the fewer rows on the left, which
-    takes a quarter of the time of its transpose.
+    In this order of its axes a kernel's gradient is a product with the fewer rows on the left,
+    which takes a quarter of the time of its transpose.
     """
     size = image.shape[-1]
     matrix = tf.reshape(kernel, [-1, size])
@@ -147,20 +142,19 @@ def _with_first(tensor: Any, axes: Sequence[int]) -> Any:
     return tf.transpose(tensor, [*axes, *others])
 
 
-def _extended(image: Any, before: Sequence[int], extent: Sequence[int]) -> Any:
-    """Return as many places of images, from so far before the first, with zeros around them."""
-    axes = zip(before, extent, image.shape[1:-1], strict=True)
-    pads = [(b, max(e - b - side, 0)) for b, e, side in axes]
-    return _cut(tf.pad(image, [(0, 0), *pads, (0, 0)]), [0] * len(pads), extent)
-
-
-def _cut(
+def _slice(
     image: Any, begin: Sequence[int], extent: Sequence[int], steps: Sequence[int] | None = None
 ) -> Any:
-    """Return as many places of images, from a place on and in steps."""
+    """Return so many places of images, from `begin` on and in steps; zeros lie around an image."""
     steps = steps or [1] * len(begin)
-    ends = [b + (e - 1) * s + 1 for b, e, s in zip(begin, extent, steps, strict=True)]
-    # Not `tf.slice`, whose slope under XLA has no slope.
+    axes = list(zip(begin, extent, steps, image.shape[1:-1], strict=True))
+    pads = [(max(-b, 0), max(b + (e - 1) * s + 1 - side, 0)) for b, e, s, side in axes]
+    begins = [max(b, 0) for b in begin]
+    ends = [b + (e - 1) * s + 1 for b, (_, e, s, _) in zip(begins, axes, strict=True)]
+    # Not `tf.slice`: under XLA its gradient has no gradient.
     return tf.strided_slice(
-        image, [0, *begin, 0], [image.shape[0], *ends, image.shape[-1]], [1, *steps, 1]
+        tf.pad(image, [(0, 0), *pads, (0, 0)]),
+        [0, *begins, 0],
+        [image.shape[0], *ends, image.shape[-1]],
+        [1, *steps, 1],
     )
