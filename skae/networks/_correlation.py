@@ -53,12 +53,12 @@ class Correlation:
     def n_values(self, channels: Shape) -> int:
         """Return how many values one pair of images has laid out for a product, at most."""
         of_large, of_small = channels
-        reaching = math.prod(axis.blocks * axis.reach for axis in self._axes) * of_small
+        up = math.prod(axis.blocks * axis.reach for axis in self._axes) * of_small
         if self._adds_products(channels):
-            return max(
-                reaching, math.prod(axis.large * axis.window for axis in self._axes) * of_small
-            )
-        return max(reaching, math.prod(axis.small * axis.window for axis in self._axes) * of_large)
+            down = math.prod(axis.large * axis.window for axis in self._axes) * of_small
+        else:
+            down = math.prod(axis.small * axis.window for axis in self._axes) * of_large
+        return max(up, down)
 
     def down(self, large: Any, kernel: Any) -> Any:
         """Return the small image of a large one.
