@@ -8,13 +8,14 @@ import pytest
 
 from tests.house._source import Module, imports, modules, parse
 
-EVERYWHERE = {"_messages", "_tensorflow", "_xla_context", "exceptions"}
+EVERYWHERE = {"_messages", "_random", "_tensorflow", "exceptions"}
 WORKERS = {"networks", "engine", "noise", "thresholds", "errors"}
 ALLOWED = {
     "": set(),
     "_contracts": set(),
     "_forks": set(),
     "_messages": set(),
+    "_random": set(),
     "_tensorflow": set(),
     "_xla_context": set(),
     "exceptions": set(),
