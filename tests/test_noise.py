@@ -1,4 +1,4 @@
-"""Noise has the stated mean, variance and share, is seeded, and acts in training alone."""
+"""Noise has the stated mean, variance and fraction, is seeded, and acts in training alone."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ import random
 import keras
 import numpy as np
 import pytest
+from scipy import stats
 
 from skae.noise import GaussianNoise, MaskingNoise, make_noise
 
@@ -40,6 +41,18 @@ def test_uniform():
     check_mean(added, 0, 0.3 / np.sqrt(3))
     check_mean(added**2, 0.03, 0.03)
     assert 0.299 < np.abs(added).max() <= 0.3 + 1e-6
+
+
+@pytest.mark.parametrize(
+    ("name", "options", "expected"),
+    [
+        ("gaussian", {"stddev": 0.3}, stats.norm(0, 0.3)),
+        ("uniform", {"amplitude": 0.3}, stats.uniform(-0.3, 0.6)),
+    ],
+)
+def test_distribution_of_what_is_added(name, options, expected):
+    added = corrupt(name, rows=np.zeros_like(ROWS), **options)
+    assert stats.kstest(added.ravel(), expected.cdf).pvalue > 1e-3
 
 
 @pytest.mark.parametrize("name", ["masking", "dropout"])
@@ -92,6 +105,25 @@ def test_global_random_state_is_left_alone(name):
     before = random.getstate()
     corrupt(name)
     assert random.getstate() == before
+
+
+@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("dtype", ["float64", "float16", "mixed_float16", "bfloat16"])
+def test_every_type_has_the_same_noise(name, dtype):
+    layer = make_noise(name, 3)
+    typed = type(layer).from_config({**layer.get_config(), "dtype": dtype})
+    wanted, got = (x(keras.ops.cast(ROWS, x.compute_dtype), training=True) for x in (layer, typed))
+    assert keras.backend.standardize_dtype(got.dtype) == typed.compute_dtype
+    precision = {"float64": 1e-7, "bfloat16": 1e-2}.get(typed.compute_dtype, 1e-3)
+    np.testing.assert_allclose(keras.ops.cast(got, "float32"), wanted, rtol=precision, atol=1e-4)
+
+
+@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("shape", [(12,), (3, 4), (2, 1, 3, 2)])
+def test_every_rank(name, shape):
+    rows, layer = np.full(shape, 0.5, np.float32), make_noise(name, 3)
+    flat = corrupt(name, 3, rows=rows.ravel())
+    np.testing.assert_array_equal(np.ravel(layer(rows, training=True)), flat)
 
 
 @pytest.mark.parametrize("name", NAMES)

@@ -9,6 +9,8 @@ from typing import Any
 import keras
 import tensorflow as tf
 
+from skae._random import uniform
+
 
 @keras.saving.register_keras_serializable(package="skae")
 class ContractiveEncoder(keras.layers.Wrapper):
@@ -111,8 +113,7 @@ class ContractiveEncoder(keras.layers.Wrapper):
             every = keras.ops.eye(repeats, dtype=codes.dtype)
             return keras.ops.reshape(keras.ops.tile(every, (shape[0] // repeats, 1)), shape)
         ones = keras.ops.ones_like(codes)
-        drawn = keras.random.uniform(shape, dtype=codes.dtype, seed=seed)
-        return keras.ops.where(drawn < 0.5, -ones, ones)
+        return keras.ops.where(uniform(shape, seed) < 0.5, -ones, ones)
 
     def gains_from_xla(self, batch_size: int) -> bool:
         """Tell whether training is faster where XLA compiles the layer.

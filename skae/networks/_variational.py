@@ -8,6 +8,7 @@ from typing import Any
 import keras
 
 from skae._contracts import Network, NetworkSpec
+from skae._random import normal
 from skae.networks import _parts
 from skae.networks._contractive import ContractiveEncoder
 from skae.networks._dense import dense_decoder
@@ -63,7 +64,7 @@ class Sampling(keras.layers.Layer):
         rows = keras.ops.cast(keras.ops.shape(mu)[0], kl.dtype)
         self.kl_sum.assign_add(kl * rows)
         self.kl_rows.assign_add(rows)
-        drawn = keras.random.normal(keras.ops.shape(mu), dtype=mu.dtype, seed=self.seed_generator)
+        drawn = keras.ops.cast(normal(keras.ops.shape(mu), self.seed_generator), mu.dtype)
         return mu + keras.ops.exp(0.5 * log_var) * drawn
 
     def compute_output_shape(self, input_shape: Any) -> Any:

@@ -1,9 +1,10 @@
 """The layers that corrupt.
 
-They are layers of skae's own where Keras has similar ones, for three measured reasons: Keras
-refuses a standard deviation above 1, its dropout rescales what it keeps (the classic masking noise
-does not), and it numbers the variables of its random layers through a process, which costs
-TensorFlow about 35 kB for each layer made.
+They are layers of skae's own where Keras has similar ones, for four measured reasons: Keras refuses
+a standard deviation above 1, its dropout rescales what it keeps (the classic masking noise does
+not), it draws other numbers under XLA than without, and slowly (`skae/_random.py`), and it numbers
+the variables of its random layers through a process, which costs TensorFlow about 35 kB for each
+layer made.
 """
 
 from __future__ import annotations
@@ -13,6 +14,8 @@ from numbers import Real
 from typing import Any
 
 import keras
+
+from skae._random import normal, uniform
 
 
 class _Corruption(keras.layers.Layer):
@@ -56,7 +59,8 @@ class _AddedNoise(_Corruption):
 
     def corrupt(self, inputs: Any) -> Any:
         """Return inputs plus noise."""
-        corrupted = inputs + self.draw(keras.ops.shape(inputs))
+        noise = keras.ops.cast(self.draw(keras.ops.shape(inputs)), inputs.dtype)
+        corrupted = inputs + noise
         return corrupted if self.clip is None else keras.ops.clip(corrupted, *self.clip)
 
     def get_config(self) -> dict[str, Any]:
@@ -65,17 +69,15 @@ class _AddedNoise(_Corruption):
 
 
 class _ReplacingNoise(_Corruption):
-    """Replaces a share of the values."""
+    """Replaces a fraction of the values."""
 
     def __init__(self, *, rate: float, **kwargs: Any) -> None:
         super().__init__(**kwargs)
         self.rate: float = _check_number(rate, "rate", 1.0)
 
     def uniform(self, inputs: Any) -> Any:
-        """Return a number in [0, 1) for every input."""
-        return keras.random.uniform(
-            keras.ops.shape(inputs), dtype=self.compute_dtype, seed=self.seed_generator
-        )
+        """Return a number in [0, 1) for every input, of float32 whatever their type is."""
+        return uniform(keras.ops.shape(inputs), self.seed_generator)
 
     def get_config(self) -> dict[str, Any]:
         """Return the arguments of the constructor."""
@@ -121,9 +123,7 @@ class GaussianNoise(_AddedNoise):
 
     def draw(self, shape: Any) -> Any:
         """Return normal noise of that shape."""
-        return keras.random.normal(
-            shape, stddev=self.stddev, dtype=self.compute_dtype, seed=self.seed_generator
-        )
+        return self.stddev * normal(shape, self.seed_generator)
 
     def get_config(self) -> dict[str, Any]:
         """Return the arguments of the constructor."""
@@ -167,10 +167,7 @@ class UniformNoise(_AddedNoise):
 
     def draw(self, shape: Any) -> Any:
         """Return uniform noise of that shape."""
-        width = self.amplitude
-        return keras.random.uniform(
-            shape, -width, width, dtype=self.compute_dtype, seed=self.seed_generator
-        )
+        return self.amplitude * (2.0 * uniform(shape, self.seed_generator) - 1.0)
 
     def get_config(self) -> dict[str, Any]:
         """Return the arguments of the constructor."""
@@ -179,7 +176,7 @@ class UniformNoise(_AddedNoise):
 
 @keras.saving.register_keras_serializable(package="skae")
 class MaskingNoise(_ReplacingNoise):
-    """Sets a share of the values, chosen at random, to 0 and leaves the others as they are.
+    """Sets a fraction of the values, chosen at random, to 0 and leaves the others as they are.
 
     Parameters
     ----------
@@ -209,7 +206,7 @@ class MaskingNoise(_ReplacingNoise):
         super().__init__(rate=rate, seed=seed, **kwargs)
 
     def corrupt(self, inputs: Any) -> Any:
-        """Return `inputs` with a share of them set to 0."""
+        """Return `inputs` with a fraction of them set to 0."""
         return keras.ops.where(
             self.uniform(inputs) < self.rate, keras.ops.zeros_like(inputs), inputs
         )
@@ -217,7 +214,7 @@ class MaskingNoise(_ReplacingNoise):
 
 @keras.saving.register_keras_serializable(package="skae")
 class SaltAndPepperNoise(_ReplacingNoise):
-    """Sets a share of the values to `low` or `high`, each half of them.
+    """Sets a fraction of the values to `low` or `high`, each half of them.
 
     Parameters
     ----------
@@ -253,7 +250,7 @@ class SaltAndPepperNoise(_ReplacingNoise):
         self.high = float(high)
 
     def corrupt(self, inputs: Any) -> Any:
-        """Return `inputs` with a share of them at the two extremes."""
+        """Return `inputs` with a fraction of them at the two extremes."""
         drawn = self.uniform(inputs)
         ones = keras.ops.ones_like(inputs)
         extremes = keras.ops.where(drawn < self.rate / 2, self.low * ones, self.high * ones)

@@ -40,8 +40,7 @@ def test_networks(case, optimizer):
     compare(_maker(case), optimizer, weighted=True, n_val=13, metrics=["mae"])
 
 
-# Not "variational": XLA draws other normal numbers from the same seed.
-@pytest.mark.parametrize("case", ["dense", "linear", "conv", "upsampling", "signal"])
+@pytest.mark.parametrize("case", ["dense", "linear", "conv", "upsampling", "signal", "variational"])
 def test_networks_under_xla(case):
     plan = replace(PLAN, jit_compile=True)
     compare(_maker(case), "momentum", plan, weighted=True, n_val=13)
