@@ -207,9 +207,7 @@ class MaskingNoise(_ReplacingNoise):
 
     def corrupt(self, inputs: Any) -> Any:
         """Return `inputs` with a fraction of them set to 0."""
-        return keras.ops.where(
-            self.uniform(inputs) < self.rate, keras.ops.zeros_like(inputs), inputs
-        )
+        return keras.ops.where(self.uniform(inputs) < self.rate, 0.0, inputs)
 
 
 @keras.saving.register_keras_serializable(package="skae")
@@ -252,9 +250,8 @@ class SaltAndPepperNoise(_ReplacingNoise):
     def corrupt(self, inputs: Any) -> Any:
         """Return `inputs` with a fraction of them at the two extremes."""
         drawn = self.uniform(inputs)
-        ones = keras.ops.ones_like(inputs)
-        extremes = keras.ops.where(drawn < self.rate / 2, self.low * ones, self.high * ones)
-        return keras.ops.where(drawn < self.rate, extremes, inputs)
+        replaced = keras.ops.where(drawn < self.rate, self.high, inputs)
+        return keras.ops.where(drawn < self.rate / 2, self.low, replaced)
 
     def get_config(self) -> dict[str, Any]:
         """Return the arguments of the constructor."""
