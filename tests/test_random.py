@@ -44,6 +44,17 @@ def test_the_bits_are_philox(counter, key, words):
     assert tuple(map(int, drawn)) == words
 
 
+def test_normal_numbers_are_the_transform_of_box_and_muller():
+    place = np.arange(10_000, dtype=np.uint32)
+    first, second = (
+        word.numpy() / 2**32
+        for word in _random.philox(*map(tf.constant, (place, 0 * place, np.uint32(7))))
+    )
+    expected = np.sqrt(-2 * np.log(first + 2**-33)) * np.cos(2 * np.pi * second)
+    (drawn,) = batches("normal", 1, shape=place.shape)
+    np.testing.assert_allclose(drawn, expected, rtol=0, atol=2e-5)
+
+
 @EACH
 @pytest.mark.parametrize("seed", [0, 1, 2**31 - 1])
 def test_distribution(name, seed):

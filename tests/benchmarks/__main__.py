@@ -28,6 +28,11 @@ CASES = {
     "n_jobs": ("search of 24 fits of 2 s by two workers", "s", {"n_jobs=1": 0.8}),
     "short_fit": ("a fit of one epoch, 60,000 x 140, batch 32", "s", {"keras": None}),
     "epoch_140": ("one epoch, 60,000 x 140, batch 32", "s", {"keras": 0.06}),
+    "epoch_noise": (
+        "one epoch with normal noise, 60,000 x 140, batch 32",
+        "s",
+        {"no noise": 1.5, "keras": None},
+    ),
     "epoch_784": (
         "one epoch, 60,000 x 784, code 64, batch 32",
         "s",

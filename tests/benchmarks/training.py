@@ -172,6 +172,31 @@ def _():
     return _keras_epoch(keras_dense(), uniform(60_000, 140))
 
 
+def _noisy_epoch(noise):
+    layers = {"hidden_layer_sizes": LAYERS[:2], "latent_dim": LAYERS[2]}
+    return _one_epoch(_transformer(**layers, loss="mae", noise=noise), uniform(60_000, 140))
+
+
+@measures("epoch_noise", "skae")
+def _():
+    return _noisy_epoch("gaussian")
+
+
+@measures("epoch_noise", "no noise")
+def _():
+    return _noisy_epoch(None)
+
+
+@measures("epoch_noise", "keras")
+def _():
+    import keras
+
+    plain = keras_dense()
+    model = keras.Sequential([keras.Input((140,)), keras.layers.GaussianNoise(0.1), plain])
+    model.compile("adam", "mae")
+    return _keras_epoch(model, uniform(60_000, 140))
+
+
 @measures("epoch_784", "skae")
 def _():
     estimator = _transformer(hidden_layer_sizes=(), latent_dim=64)
