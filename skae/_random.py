@@ -8,7 +8,7 @@ XLA compiles the whole draw into one loop, in graphs that are not compiled other
 
 The bits are those of Philox2x32-10 [1]_: a block of two words for every key, here the seed, and
 counter, here the batch and the place in it. Blocks of one seed never repeat, and a number depends
-on its place alone, not on how many are drawn. Pairs of normal numbers are made of two words [2]_.
+on its place alone, not on how many are drawn. A normal number is made of both words [2]_.
 
 .. [1] J. K. Salmon, M. A. Moraes, R. O. Dror and D. E. Shaw (2011). "Parallel Random Numbers: As
    Easy as 1, 2, 3". SC11. https://doi.org/10.1145/2063384.2063405
