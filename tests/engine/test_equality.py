@@ -10,7 +10,7 @@ import pytest
 
 from skae import engine
 from skae._contracts import Batchable
-from tests.engine._equality import OPTIMIZERS, PLAN, compare
+from tests.engine._equality import PLAN, compare
 
 D = 6
 
@@ -106,11 +106,6 @@ MODELS = {
 @pytest.mark.parametrize("name", MODELS)
 def test_models(name):
     compare(MODELS[name], "adam", n_val=13)
-
-
-@pytest.mark.parametrize("optimizer", OPTIMIZERS)
-def test_optimizers(optimizer):
-    compare(MODELS["dense"], optimizer)
 
 
 def test_weights_targets_and_metrics():
