@@ -31,7 +31,7 @@ def world(monkeypatch, tmp_path):
     monkeypatch.setitem(sys.modules, SETTINGS.__name__, SETTINGS)
     folders = {1.0: tmp_path / "one", 3.0: tmp_path / "other"}
     file = tmp_path / "factor.txt"
-    monkeypatch.setitem(globals(), "FILE", file)
+    monkeypatch.setitem(globals(), "FILE", str(file))
     numpy_state = np.random.get_state()  # noqa: NPY002
     python_state = random.getstate()
 
