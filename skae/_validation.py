@@ -6,6 +6,7 @@ import math
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
+from numbers import Real
 from typing import Any
 
 import numpy as np
@@ -14,7 +15,7 @@ from sklearn.utils import check_array
 from sklearn.utils.validation import validate_data
 
 from skae._contracts import FloatArray, Shape
-from skae._sklearn import InvalidParameterError, check_sample_weight
+from skae._sklearn import Interval, InvalidParameterError, check_sample_weight
 
 # Integers become the first of these, and whatever is one of them already stays as it is.
 FLOAT_DTYPES = (np.float32, np.float64)
@@ -24,6 +25,43 @@ _FLOATS = tuple(map(np.dtype, FLOAT_DTYPES))
 _FLOAT32_MAX = float(np.finfo(np.float32).max)
 # Columns that an error names.
 _SHOWN = 5
+NON_NEGATIVE = Interval(Real, 0, np.inf, closed="left")
+FRACTION = Interval(Real, 0, 1, closed="both")
+
+
+def check_number(name: str, value: Any, interval: Interval) -> Any:
+    """Return `value` if it is in `interval`; scikit-learn's own check takes True for 1."""
+    if isinstance(value, bool | np.bool_) or not interval.is_satisfied_by(value):
+        raise InvalidParameterError(
+            f"{name} must be {interval}; got {value!r} of type {type(value).__name__}."
+        )
+    return value
+
+
+def check_threshold(threshold: Any, rule: Any) -> float:
+    """Return what a rule returned as a float, if it is finite."""
+    if not np.isfinite(threshold):
+        raise ValueError(
+            f"{rule!r} returned {threshold}, which is no threshold. Use another rule, or scale X: "
+            "errors may be too large for its arithmetic."
+        )
+    return float(threshold)
+
+
+def check_outlier_labels(y: Any) -> np.ndarray[Any, np.dtype[np.bool_]]:
+    """Return where `y` is -1 (outlier); refuse anything but +1 and -1."""
+    labels = np.asarray(y)
+    values = set(np.unique(labels).tolist())
+    if labels.dtype.kind in "iuf" and values <= {1, -1}:
+        return np.asarray(labels == -1)
+    shown = sorted(values, key=str)[:_SHOWN]
+    if values <= {0, 1}:
+        raise ValueError(
+            f"y holds {shown}, but labels 0 and 1 mean opposite things in this field: 1 is the "
+            "outlier in some data sets and the normal class in others. Give +1 for normal and -1 "
+            "for outliers: numpy.where(is_outlier, -1, 1)."
+        )
+    raise ValueError(f"y must hold +1 (normal) and -1 (outlier) only; got {shown}.")
 
 
 def check_rows(

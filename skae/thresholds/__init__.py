@@ -1,4 +1,4 @@
-"""Rules that turn training errors into a cut, and cuts chosen from labels."""
+"""Rules that compute a threshold from training errors, and thresholds chosen from labels."""
 
 from ._labels import threshold_from_labels
 from ._peaks import POTThreshold

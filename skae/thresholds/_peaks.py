@@ -1,36 +1,40 @@
-"""Peaks over threshold: the tail of the errors as a generalised Pareto law."""
+"""Peaks over threshold: the tail of the errors as a generalized Pareto distribution."""
 
 from __future__ import annotations
 
 import math
 import warnings
+from numbers import Real
+from typing import ClassVar
 
 import numpy as np
-from numpy.typing import ArrayLike
 from scipy.optimize import minimize_scalar
-from sklearn.base import BaseEstimator
 
-from ._samples import FloatVector, check_counts, check_real, weighted_quantile
+from skae._sklearn import Interval
+
+from ._base import BaseThreshold, FloatVector, ranked, weighted_quantile
 
 # Fewer excesses say nothing about a shape: at ten its standard error is already about 0.3.
 MIN_EXCESSES = 10
 # Below -1 the likelihood has no maximum: it grows without bound towards the largest excess.
 MIN_SHAPE = -1.0
+PROBABILITY = Interval(Real, 0, 1, closed="neither")
 
 
-class POTThreshold(BaseEstimator):
-    r"""Extreme-value cut for a target rate of false alarms (peaks over threshold).
+class POTThreshold(BaseThreshold):
+    r"""Extreme-value threshold for a target rate of false alarms (peaks over threshold).
 
     The excesses :math:`e_i - t` over a high quantile :math:`t` of the training errors are taken
-    as a sample of a generalised Pareto law [1]_ [2]_ with shape :math:`\gamma` and scale
-    :math:`\sigma`, fitted by maximum likelihood. The cut is the value that normal data exceed
-    with probability :math:`q` [3]_:
+    as a sample of a generalized Pareto distribution [1]_ [2]_ with shape :math:`\gamma` and
+    scale :math:`\sigma`, fitted by maximum likelihood. The threshold is the value that normal
+    data exceed with probability :math:`q` [3]_:
 
     .. math:: z_q = t + \frac{\sigma}{\gamma}\left(\left(\frac{q n}{N_t}\right)^{-\gamma} - 1\right)
 
-    where :math:`N_t` of the :math:`n` rows lie above :math:`t` (the logarithm in the limit
-    :math:`\gamma \to 0`). Unlike a quantile it can lie beyond the largest training error, so
-    it suits rates far below one in `n_samples`.
+    where :math:`N_t` of the :math:`n` samples lie beyond the place of :math:`t` in the sorted
+    errors, between two of them as a rule; the sample above counts by its part beyond (the
+    logarithm in the limit :math:`\gamma \to 0`). Unlike a quantile, the threshold can lie beyond
+    the largest training error, so it suits rates far below one in `n_samples`.
 
     Parameters
     ----------
@@ -41,11 +45,12 @@ class POTThreshold(BaseEstimator):
 
     Notes
     -----
-    A law is fitted only to ten excesses or more. With fewer above `initial_quantile`, the
-    tail begins lower, down to the median at the least. If that does not give ten either (fewer
-    than some twenty rows, or nearly constant errors), a warning is issued and the cut is the
-    empirical quantile of level ``1 - false_alarm_rate``. That quantile is also used, silently,
-    where `false_alarm_rate` is not below the share of rows in the tail.
+    The fit needs ten excesses or more. With fewer above `initial_quantile`, the tail begins
+    lower, down to the median at the least. If that does not give ten either (fewer than some
+    twenty samples, or nearly constant errors), the rule warns, and the threshold is the empirical
+    quantile of level ``1 - false_alarm_rate``. That quantile is also used, silently, where
+    `false_alarm_rate` is not below the fraction of samples in the tail. A sample of
+    however small a weight is in the support of the fitted distribution.
 
     References
     ----------
@@ -61,77 +66,58 @@ class POTThreshold(BaseEstimator):
     >>> import numpy as np
     >>> from skae.thresholds import POTThreshold
     >>> errors = np.random.default_rng(0).exponential(size=20_000)
-    >>> cut = POTThreshold(false_alarm_rate=1e-3).threshold(errors)
-    >>> 6.0 < cut < 8.0  # the truth is -log(1e-3), 6.9
+    >>> threshold = POTThreshold(false_alarm_rate=1e-3).threshold(errors)
+    >>> 6.0 < threshold < 8.0  # the truth is -log(1e-3), 6.9
     True
     """
+
+    _parameter_constraints: ClassVar = {
+        "false_alarm_rate": [PROBABILITY],
+        "initial_quantile": [PROBABILITY],
+    }
 
     def __init__(self, false_alarm_rate: float = 1e-3, initial_quantile: float = 0.98) -> None:
         self.false_alarm_rate = false_alarm_rate
         self.initial_quantile = initial_quantile
 
-    def threshold(self, errors: ArrayLike, sample_weight: ArrayLike | None = None) -> float:
-        """Return the cut: samples with a larger error are outliers.
-
-        Parameters
-        ----------
-        errors : array-like of shape (n_samples,)
-            Reconstruction errors of the training rows.
-        sample_weight : array-like of shape (n_samples,), default=None
-            Weights of the rows; whole numbers equal repetitions, others are scaled to mean 1.
-
-        Returns
-        -------
-        cut : float
-            In units of the error.
-
-        Raises
-        ------
-        ValueError, TypeError
-            If a parameter, an error or a weight is not acceptable.
-
-        Warns
-        -----
-        UserWarning
-            If there are too few excesses for a fit, and the empirical quantile is used.
-        """
-        rate = check_real(
-            "false_alarm_rate", self.false_alarm_rate, low=0.0, high=1.0, closed="neither"
-        )
-        level = check_real(
-            "initial_quantile", self.initial_quantile, low=0.0, high=1.0, closed="neither"
-        )
-        values, counts = check_counts(errors, sample_weight)
-        start = _tail_start(values, counts, level)
-        if start is None:
+    def _threshold(self, errors: FloatVector, counts: FloatVector) -> float:
+        rate = self.false_alarm_rate
+        tail = _tail(errors, counts, self.initial_quantile)
+        if tail is None:
             warnings.warn(
-                f"Fewer than {MIN_EXCESSES} of the {values.shape[0]} errors exceed their median: "
-                "too few for an extreme-value fit, so the cut is their empirical quantile of level "
-                f"{1.0 - rate:g}. Give more rows, or use threshold='quantile' or 'mad'.",
+                f"Fewer than {MIN_EXCESSES} of the {errors.shape[0]} errors exceed their median: "
+                "too few for an extreme-value fit, so the threshold is their empirical quantile "
+                f"of level {1.0 - rate:g}. Give more samples, or use threshold='quantile' or "
+                "'mad'.",
                 UserWarning,
-                stacklevel=2,
+                stacklevel=3,
             )
-            return weighted_quantile(values, counts, 1.0 - rate)
-        tail = values > start
-        relative_rate = rate * counts.sum() / counts[tail].sum()
+            return weighted_quantile(errors, counts, 1.0 - rate)
+        start, excesses, weights = tail
+        relative_rate = rate * counts.sum() / weights.sum()
         if relative_rate >= 1.0:
-            return weighted_quantile(values, counts, 1.0 - rate)
-        shape, scale = fit_pareto(values[tail] - start, counts[tail])
+            return weighted_quantile(errors, counts, 1.0 - rate)
+        shape, scale = fit_pareto(excesses, weights)
         return start + _exceedance_quantile(shape, scale, relative_rate)
 
 
-def _tail_start(errors: FloatVector, counts: FloatVector, level: float) -> float | None:
-    """Return the highest of three places to cut that leaves enough excesses, or None."""
-    enough = 1.0 - (MIN_EXCESSES + 1) / counts.sum()
-    for candidate in (level, min(level, max(enough, 0.5)), min(level, 0.5)):
+def _tail(
+    errors: FloatVector, counts: FloatVector, level: float
+) -> tuple[float, FloatVector, FloatVector] | None:
+    """Return where the tail starts, the excesses and their counts; None for too few."""
+    enough = 1.0 - (MIN_EXCESSES + 1) / max(counts.sum() - 1.0, 1.0)
+    for candidate in (min(level, max(enough, 0.5)), min(level, 0.5)):
+        ordered, copies, ends = ranked(errors, counts, candidate)
         start = weighted_quantile(errors, counts, candidate)
-        if counts[errors > start].sum() >= MIN_EXCESSES:
-            return start
+        # The part beyond the quantile, so that an error enters the tail gradually, not at once.
+        beyond = np.where(ordered > start, np.clip(ends - 1.0, 0.0, copies), 0.0)
+        if beyond.sum() >= MIN_EXCESSES:
+            return start, ordered[beyond > 0.0] - start, beyond[beyond > 0.0]
     return None
 
 
 def fit_pareto(excesses: FloatVector, counts: FloatVector) -> tuple[float, float]:
-    r"""Return shape and scale of a generalised Pareto law by weighted maximum likelihood.
+    r"""Return shape and scale of a generalized Pareto distribution by weighted maximum likelihood.
 
     With :math:`\theta = \gamma / \sigma` the likelihood has its maximum over :math:`\gamma` in
     closed form [1]_, which leaves one bounded dimension; `scipy.stats.genpareto.fit` searches
@@ -170,7 +156,7 @@ def _pareto_of(theta: float, excesses: FloatVector, counts: FloatVector) -> tupl
 
 
 def _exceedance_quantile(shape: float, scale: float, rate: float) -> float:
-    """Return the excess that the law exceeds with probability `rate`."""
+    """Return the excess that the distribution exceeds with probability `rate`."""
     if abs(shape) < 1e-9:
         return -scale * math.log(rate)
     return scale * math.expm1(-shape * math.log(rate)) / shape

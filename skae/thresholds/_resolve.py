@@ -3,25 +3,26 @@
 from __future__ import annotations
 
 from numbers import Real
-from typing import Any, cast
+from typing import Any
 
 import numpy as np
 
 from skae._contracts import ThresholdRule
 from skae._messages import did_you_mean
+from skae._validation import NON_NEGATIVE, check_number
 
+from ._base import BaseThreshold
 from ._peaks import POTThreshold
 from ._rules import (
+    CONTAMINATION,
     FixedThreshold,
     IQRThreshold,
     MADThreshold,
     QuantileThreshold,
     StdThreshold,
-    check_contamination,
 )
-from ._samples import check_real
 
-RULES = {
+RULES: dict[str, type[BaseThreshold]] = {
     "std": StdThreshold,
     "quantile": QuantileThreshold,
     "mad": MADThreshold,
@@ -36,18 +37,18 @@ def resolve_threshold(threshold: Any, *, n_std: float, contamination: float | st
     Parameters
     ----------
     threshold : {"std", "quantile", "mad", "iqr", "pot"}, float or rule
-        A name, which gives the rule with its defaults; a number, which is the cut itself; or an
-        object with a method ``threshold(errors, sample_weight=None)``.
+        A name gives the rule with its defaults; a number is the threshold itself; an object has a
+        method ``threshold(errors, sample_weight=None)``.
     n_std : float
-        Number of standard deviations of ``"std"``; without influence on the others.
+        Number of standard deviations of ``"std"``; other rules ignore it.
     contamination : float in (0, 0.5] or "auto"
-        A number replaces the rule by the quantile that flags this share of the training rows;
+        A number replaces the rule by the quantile that flags this fraction of the training samples;
         ``"auto"`` leaves the rule alone.
 
     Returns
     -------
     rule : object with a method ``threshold``
-        What places the cut.
+        What computes the threshold.
 
     Raises
     ------
@@ -67,37 +68,29 @@ def resolve_threshold(threshold: Any, *, n_std: float, contamination: float | st
         if contamination != "auto":
             raise ValueError(
                 "contamination must be 'auto' or a number in (0, 0.5]; got "
-                f"{contamination!r}. With 'auto' the threshold parameter places the cut."
+                f"{contamination!r}. With 'auto', the rule that threshold names applies."
             )
         return rule
-    return cast(ThresholdRule, QuantileThreshold(check_contamination(contamination)))
+    return QuantileThreshold(check_number("contamination", contamination, CONTAMINATION))
 
 
 def _rule_of(threshold: Any, n_std: float) -> ThresholdRule:
     """Return the rule that the parameter `threshold` alone describes."""
+    if isinstance(threshold, str) and threshold in RULES:
+        own = {"n_std": check_number("n_std", n_std, NON_NEGATIVE)} if threshold == "std" else {}
+        return RULES[threshold](**own)
     if isinstance(threshold, str):
-        return cast(ThresholdRule, _named_rule(threshold, n_std))
+        raise ValueError(
+            f"threshold must be one of {sorted(RULES)}; got {threshold!r}."
+            f"{did_you_mean(threshold, RULES)}"
+        )
     if isinstance(threshold, Real) and not isinstance(threshold, bool | np.bool_):
-        value = check_real("threshold", threshold, low=0.0, closed="left")
-        return cast(ThresholdRule, FixedThreshold(value))
+        return FixedThreshold(check_number("threshold", threshold, NON_NEGATIVE))
     if callable(getattr(threshold, "threshold", None)) and not isinstance(threshold, type):
-        return cast(ThresholdRule, threshold)
-    hint = ""
-    if isinstance(threshold, type):
-        hint = f" Give an instance: {threshold.__name__}()."
+        return threshold
+    hint = f" Give an instance: {threshold.__name__}()." if isinstance(threshold, type) else ""
     raise TypeError(
         f"threshold must be one of {sorted(RULES)}, a number, or an object with a method "
         f"threshold(errors, sample_weight=None); got {threshold!r} of type "
         f"{type(threshold).__name__}.{hint}"
     )
-
-
-def _named_rule(name: str, n_std: float) -> Any:
-    """Return a rule by name, or say which name was probably meant."""
-    if name not in RULES:
-        raise ValueError(
-            f"threshold must be one of {sorted(RULES)}; got {name!r}.{did_you_mean(name, RULES)}"
-        )
-    if name == "std":
-        return StdThreshold(check_real("n_std", n_std, low=0.0, closed="left"))
-    return RULES[name]()

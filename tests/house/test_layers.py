@@ -21,10 +21,10 @@ ALLOWED = {
     "exceptions": set(),
     "_sklearn": set(),
     "_validation": {"_sklearn", "_contracts"},
-    **{worker: {"_contracts"} for worker in WORKERS},
+    **{worker: {"_contracts", "_sklearn", "_validation"} for worker in WORKERS},
     "estimators": {*WORKERS, "_contracts", "_validation", "_sklearn"},
     "inspection": {"_validation"},
-    "datasets": {"_validation"},
+    "datasets": {"_sklearn", "_validation"},
 }
 EACH = pytest.mark.parametrize("module", modules(), ids=lambda module: module.name)
 
