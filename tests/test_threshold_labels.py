@@ -1,4 +1,4 @@
-"""Thresholds chosen from labels, against brute force over all of them and scikit-learn's metrics."""
+"""Thresholds chosen from labels, against brute force and scikit-learn's metrics."""
 
 import math
 

@@ -1,8 +1,7 @@
-"""What every data set is handed out as."""
+"""What every data set is returned as."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from importlib import resources
 from typing import Any
 
@@ -10,37 +9,12 @@ from numpy.typing import NDArray
 from sklearn.utils import Bunch
 
 
-def check_subset(subset: Any) -> str:
-    """Return `subset` if it names a part of a data set."""
-    if subset not in ("all", "train", "test"):
-        raise ValueError(f"subset must be 'all', 'train' or 'test'; got {subset!r}.")
-    return str(subset)
-
-
 def pack(
-    data: NDArray,
-    target: NDArray,
-    *,
-    description: str,
-    feature_names: Sequence[str],
-    target_names: Sequence[str],
-    as_frame: bool,
-    return_X_y: bool,
-    **others: NDArray,
+    data: NDArray, target: NDArray, name: str, *, as_frame: bool, return_X_y: bool, **others: Any
 ) -> Any:
-    """Return a Bunch or a pair, of arrays or of pandas objects.
+    """Return a Bunch with `others` and the text ``descr/<name>.rst``, or a pair of arrays.
 
-    Parameters
-    ----------
-    data : ndarray of shape (n_samples, n_features)
-    target : ndarray of shape (n_samples,)
-    description : str
-        Stem of the text in ``descr/``.
-    feature_names, target_names : sequence of str
-    as_frame, return_X_y : bool
-        As in scikit-learn's loaders.
-    **others : ndarray
-        Further attributes of the Bunch.
+    `others` has at least ``feature_names``; with `as_frame`, arrays are pandas objects.
     """
     X: Any = data
     y: Any = target
@@ -48,18 +22,10 @@ def pack(
     if as_frame:
         import pandas as pd
 
-        X = pd.DataFrame(data, columns=list(feature_names), copy=False)
+        X = pd.DataFrame(data, columns=others["feature_names"], copy=False)
         y = pd.Series(target, name="target")
         frame = pd.concat([X, y], axis=1)
     if return_X_y:
         return X, y
-    text = resources.files(__package__).joinpath("descr", f"{description}.rst")
-    return Bunch(
-        data=X,
-        target=y,
-        frame=frame,
-        feature_names=list(feature_names),
-        target_names=list(target_names),
-        DESCR=text.read_text(encoding="utf-8"),
-        **others,
-    )
+    text = resources.files(__package__).joinpath("descr", f"{name}.rst").read_text("utf-8")
+    return Bunch(data=X, target=y, frame=frame, DESCR=text, **others)

@@ -4,23 +4,22 @@ from __future__ import annotations
 
 import hashlib
 import os
-import uuid
-import zipfile
-import zlib
-from collections.abc import Callable, Mapping
+import shutil
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
-from typing import IO
+from tempfile import TemporaryDirectory
+from typing import Any
 
 import numpy as np
+from numpy.lib.npyio import NpzFile
 from numpy.typing import NDArray
 
-from . import _sources
-from ._download import Arrays, download_files
+from ._download import DAMAGE, download_arrays
+from ._sources import SOURCES, Arrays, check_size
 
 DATA_HOME_VARIABLE = "SKAE_DATA"
 DEFAULT_DATA_HOME = "~/skae_data"
-
-Parser = Callable[[Mapping[str, bytes]], Arrays]
 
 
 def get_data_home(data_home: str | os.PathLike[str] | None = None) -> str:
@@ -35,12 +34,7 @@ def get_data_home(data_home: str | os.PathLike[str] | None = None) -> str:
     Returns
     -------
     data_home : str
-        The path of the folder.
-
-    Raises
-    ------
-    OSError
-        If the folder can't be created.
+        The path of the folder; an OSError says where it can't be created.
 
     Examples
     --------
@@ -49,7 +43,8 @@ def get_data_home(data_home: str | os.PathLike[str] | None = None) -> str:
     '...skae_data'
     """
     home = data_home_path(data_home)
-    _make_folder(home)
+    with _written(home):
+        home.mkdir(parents=True, exist_ok=True)
     return str(home)
 
 
@@ -70,10 +65,11 @@ def clear_data_home(data_home: str | os.PathLike[str] | None = None) -> None:
     >>> clear_data_home()  # doctest: +SKIP
     """
     home = data_home_path(data_home)
-    for name in _sources.SOURCES:
+    for name in SOURCES:
         folder = home / name
-        for path in [folder / f"{name}.npz", *folder.glob(f"{name}.npz.*.part")]:
-            path.unlink(missing_ok=True)
+        (folder / f"{name}.npz").unlink(missing_ok=True)
+        for temporary in folder.glob(f"{name}.npz.*.part"):
+            shutil.rmtree(temporary)
         _remove_if_empty(folder)
     _remove_if_empty(home)
 
@@ -87,23 +83,21 @@ def data_home_path(data_home: str | os.PathLike[str] | None) -> Path:
 
 def fetch_arrays(
     name: str,
-    parse: Parser,
     *,
     data_home: str | os.PathLike[str] | None,
     download_if_missing: bool,
-    n_retries: int,
-    delay: float,
+    **retries: Any,
 ) -> Arrays:
     """Return a data set's verified arrays, from the cache or else from its source."""
     path = data_home_path(data_home) / name / f"{name}.npz"
     if path.is_file():
-        return _load(path, _sources.SOURCES[name].sha256)
+        return _load(path, name)
     if not download_if_missing:
         raise OSError(
             f"{path} does not exist and download_if_missing is False. Set download_if_missing="
             f"True, or point data_home or {DATA_HOME_VARIABLE} to the folder that holds the data."
         )
-    return _download_into(path, name, parse, n_retries=n_retries, delay=delay)
+    return _download_into(path, name, **retries)
 
 
 def content_digest(arrays: Mapping[str, NDArray]) -> str:
@@ -117,80 +111,69 @@ def content_digest(arrays: Mapping[str, NDArray]) -> str:
     return digest.hexdigest()
 
 
-def _load(path: Path, sha256: str) -> Arrays:
+def _check_content(arrays: Arrays, name: str, where: str, advice: str) -> None:
+    found, expected = content_digest(arrays), SOURCES[name].sha256
+    if found != expected:
+        raise OSError(
+            f"{where} does not hold the expected data (SHA-256 of the arrays {found}, expected "
+            f"{expected}). {advice}"
+        )
+
+
+def _size(archive: Any) -> int:
+    return sum(member.file_size for member in archive.zip.infolist())
+
+
+def _load(path: Path, name: str) -> Arrays:
     """Return the arrays of a cached file; the digest of the largest takes some 50 ms."""
+    where, advice = f"The cached file {path}", "Delete it; the next call downloads it again."
     try:
-        # Opened here, because np.load leaves a broken archive's file open.
-        with path.open("rb") as stream:
-            if not zipfile.is_zipfile(stream):
-                raise ValueError("it is no .npz archive, or was cut short")
-            stream.seek(0)
-            with np.load(stream, allow_pickle=False) as archive:
-                arrays = {key: archive[key] for key in archive.files}
+        # Opened here, because NumPy leaves a broken archive's file open.
+        with path.open("rb") as stream, NpzFile(stream, allow_pickle=False) as archive:
+            check_size(_size(archive), sum(SOURCES[name].files.values()))
+            arrays = dict(archive)
     except PermissionError:
         raise
-    except (OSError, ValueError, EOFError, zipfile.BadZipFile, zlib.error) as error:
-        raise OSError(
-            f"The cached file {path} can't be read ({error}). Delete it; the next call downloads "
-            "it again."
-        ) from error
-    found = content_digest(arrays)
-    if found != sha256:
-        raise OSError(
-            f"The cached file {path} does not hold the expected data (SHA-256 of the arrays "
-            f"{found}, expected {sha256}). Delete it; the next call downloads it again."
-        )
+    except DAMAGE as error:
+        raise OSError(f"{where} can't be read ({error}). {advice}") from error
+    _check_content(arrays, name, where, advice)
     return arrays
 
 
-def _download_into(path: Path, name: str, parse: Parser, *, n_retries: int, delay: float) -> Arrays:
+def _download_into(path: Path, name: str, **retries: Any) -> Arrays:
     """Download, verify and cache; the file appears whole or not at all.
 
-    Every caller writes a file of its own and renames it, so parallel callers can't disturb each
-    other. It is opened before the download, so that a read-only cache is known at once.
+    Every caller has a folder of its own and moves the file out of it, so parallel callers can't
+    disturb each other. It is made before the download, so that a read-only cache is known at once.
     """
-    source = _sources.SOURCES[name]
-    _make_folder(path.parent)
-    # Not by `tempfile`, whose files only their owner can read: a cache is often shared.
-    temporary = path.with_name(f"{path.name}.{uuid.uuid4().hex}.part")
-    try:
-        with _open_new(temporary) as stream:
-            arrays = parse(download_files(source, n_retries=n_retries, delay=delay))
-            found = content_digest(arrays)
-            if found != source.sha256:
-                raise OSError(
-                    f"{', '.join(source.files)} from {source.mirrors[0]} do not hold the expected "
-                    f"data (SHA-256 of the arrays {found}, expected {source.sha256}): the source "
-                    "has changed or the download is damaged. Nothing has been cached."
-                )
+    source = SOURCES[name]
+    with _written(path.parent):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        folder = TemporaryDirectory(prefix=f"{path.name}.", suffix=".part", dir=path.parent)
+    with folder:
+        arrays = download_arrays(source, **retries)
+        where = f"The download of {', '.join(source.files)} from {source.mirrors[0]}"
+        advice = "The source has changed or the download is damaged. Nothing has been cached."
+        _check_content(arrays, name, where, advice)
+        temporary = Path(folder.name, path.name)
+        with temporary.open("xb") as stream:
             np.savez_compressed(stream, allow_pickle=False, **arrays)
             stream.flush()
             os.fsync(stream.fileno())
         temporary.replace(path)
-    finally:
-        temporary.unlink(missing_ok=True)
     return arrays
 
 
-def _open_new(path: Path) -> IO[bytes]:
+@contextmanager
+def _written(folder: Path) -> Iterator[None]:
+    """Say what to do where a folder can't be written."""
     try:
-        return path.open("xb")
+        yield
     except OSError as error:
-        raise _unwritable(path.parent, error) from error
-
-
-def _make_folder(folder: Path) -> None:
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise _unwritable(folder, error) from error
-
-
-def _unwritable(folder: Path, error: OSError) -> OSError:
-    return OSError(
-        f"The cache folder {folder} can't be written ({error}). Give data_home, or set the "
-        f"environment variable {DATA_HOME_VARIABLE}, to a folder that can."
-    )
+        raise OSError(
+            f"The cache folder {folder} can't be written ({error}). Give data_home, or set the "
+            f"environment variable {DATA_HOME_VARIABLE}, to a folder that can."
+        ) from error
 
 
 def _remove_if_empty(folder: Path) -> None:

@@ -10,6 +10,9 @@ from numpy.random import RandomState
 from numpy.typing import NDArray
 from sklearn.utils import check_random_state
 
+from skae._sklearn import Interval
+from skae._validation import FRACTION, NON_NEGATIVE, check_number
+
 from ._bunch import pack
 
 N_POINTS = 140
@@ -78,7 +81,7 @@ def make_ecg_beats(
     n_samples : int, default=1000
         Number of beats.
     contamination : float, default=0.1
-        Share of abnormal beats, in [0, 1]; their number is rounded to the nearest.
+        Fraction of abnormal beats, in [0, 1]; their number is rounded to the nearest.
     noise : float, default=0.03
         Standard deviation of the white noise, in mV.
     random_state : int, RandomState instance or None, default=None
@@ -117,7 +120,9 @@ def make_ecg_beats(
     >>> X.shape, int((y == -1).sum())
     ((200, 140), 20)
     """
-    _check_parameters(n_samples, contamination, noise)
+    check_number("n_samples", n_samples, Interval(Integral, 1, None, closed="left"))
+    check_number("contamination", contamination, FRACTION)
+    check_number("noise", noise, NON_NEGATIVE)
     rng = check_random_state(random_state)
     n_abnormal = round(contamination * n_samples)
     target_class = np.ones(n_samples, dtype=np.int64)
@@ -128,11 +133,11 @@ def make_ecg_beats(
     return pack(
         data,
         np.where(target_class == 1, 1, -1),
-        description="ecg_beats",
-        feature_names=[f"t{point}" for point in range(N_POINTS)],
-        target_names=["abnormal", "normal"],
+        "ecg_beats",
         as_frame=as_frame,
         return_X_y=return_X_y,
+        feature_names=[f"t{point}" for point in range(N_POINTS)],
+        target_names=["abnormal", "normal"],
         target_class=target_class,
         class_names=np.array(CLASS_NAMES),
     )
@@ -172,16 +177,3 @@ def _wander(n_samples: int, rng: RandomState) -> FloatMatrix:
     height = rng.uniform(0.0, 0.08, size=(n_samples, 1))
     time = np.linspace(0.0, 2.0 * np.pi, N_POINTS, endpoint=False)
     return np.asarray(height * np.sin(cycles * time + phase))
-
-
-def _check_parameters(n_samples: Any, contamination: Any, noise: Any) -> None:
-    if not isinstance(n_samples, Integral) or isinstance(n_samples, bool) or n_samples < 1:
-        raise ValueError(f"n_samples must be a positive integer; got {n_samples!r}.")
-    if not 0.0 <= contamination <= 1.0:
-        raise ValueError(
-            f"contamination must be a share of abnormal beats in [0, 1]; got {contamination!r}."
-        )
-    if not 0.0 <= noise < np.inf:
-        raise ValueError(
-            f"noise must be a standard deviation in mV, finite and not negative; got {noise!r}."
-        )

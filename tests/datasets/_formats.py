@@ -22,5 +22,5 @@ def to_zip(**members):
     stream = io.BytesIO()
     with zipfile.ZipFile(stream, "w") as archive:
         for name, text in members.items():
-            archive.writestr(f"{name}.txt", text)
+            archive.writestr(f"{name}.txt", text, zipfile.ZIP_DEFLATED)
     return stream.getvalue()

@@ -1,6 +1,7 @@
 """Small data sets in the official formats, and a server on 127.0.0.1 that has them."""
 
 import threading
+import time
 from dataclasses import replace
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
@@ -17,6 +18,7 @@ class Server:
 
     def __init__(self):
         self.files, self.requests, self.cut, self.failures = {}, [], 0, 0
+        self.pause = 0.0
         owner = self
 
         class Handler(BaseHTTPRequestHandler):
@@ -30,7 +32,11 @@ class Server:
                 self.send_response(200)
                 self.send_header("Content-Length", str(len(content)))
                 self.end_headers()
-                self.wfile.write(content[: len(content) - owner.cut])
+                content = content[: len(content) - owner.cut]
+                pieces = [content[:20], content[20:40], content[40:]] if owner.pause else [content]
+                for piece in pieces:
+                    self.wfile.write(piece)
+                    time.sleep(owner.pause)
 
             def log_message(self, *args):
                 """Keep the output of the tests clean."""
@@ -80,7 +86,7 @@ def data_home(tmp_path, monkeypatch):
 @pytest.fixture
 def sources(server, monkeypatch):
     """Point every source to the server, which has nothing yet."""
-    monkeypatch.setattr(_download, "TIMEOUT_SECONDS", 5.0)
+    monkeypatch.setattr(_download, "SILENCE_SECONDS", 5.0)
     for name, source in list(_sources.SOURCES.items()):
         monkeypatch.setitem(_sources.SOURCES, name, replace(source, mirrors=(server.url,)))
     return _sources.SOURCES

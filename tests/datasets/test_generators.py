@@ -22,7 +22,7 @@ def means_by_class(beats, part):
     return {label: height[beats.target_class == label].mean() for label in range(1, 6)}
 
 
-def test_shapes_labels_and_share():
+def test_shapes_labels_and_contamination():
     X, y = make_ecg_beats(250, contamination=0.2, random_state=0)
     assert X.shape == (250, 140)
     assert X.dtype == np.float64
@@ -119,12 +119,12 @@ def test_one_class_alone(contamination):
 @pytest.mark.parametrize(
     ("options", "match"),
     [
-        ({"n_samples": 0}, "n_samples must be a positive integer; got 0"),
-        ({"n_samples": 2.5}, "n_samples must be a positive integer; got 2.5"),
-        ({"contamination": 1.1}, r"contamination must be a share .* \[0, 1\]; got 1.1"),
-        ({"contamination": np.nan}, "contamination must be a share"),
-        ({"noise": -1}, "noise must be a standard deviation .* got -1"),
-        ({"noise": np.inf}, "noise must be a standard deviation"),
+        ({"n_samples": 0}, r"n_samples must be an int .* \[1, inf\); got 0"),
+        ({"n_samples": 2.5}, "n_samples must be an int .* got 2.5"),
+        ({"contamination": 1.1}, r"contamination must be .* \[0.0, 1.0\]; got 1.1"),
+        ({"contamination": np.nan}, "contamination must be .* got nan"),
+        ({"noise": -1}, "noise must be .* got -1"),
+        ({"noise": np.inf}, "noise must be .* got inf"),
     ],
 )
 def test_parameters_out_of_range_are_refused(options, match):

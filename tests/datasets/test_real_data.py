@@ -6,7 +6,7 @@ from numpy.testing import assert_allclose
 
 from skae.datasets import _sources, fetch_ecg5000, fetch_fashion_mnist, fetch_mnist
 from skae.datasets._cache import content_digest, data_home_path
-from skae.datasets._download import parse_idx_images, parse_ucr_zip
+from skae.datasets._sources import parse_idx, parse_ucr
 from tests.datasets._formats import to_idx, to_ucr, to_zip
 
 pytestmark = pytest.mark.data
@@ -37,8 +37,9 @@ def test_ecg5000_can_be_rebuilt_from_the_archives_text():
         ECG5000_TRAIN=to_ucr(ecg.data[train], ecg.target_class[train]),
         ECG5000_TEST=to_ucr(ecg.data[~train], ecg.target_class[~train]),
     )
-    arrays = parse_ucr_zip({"ECG5000.zip": content})
-    assert content_digest(arrays) == _sources.SOURCES["ecg5000"].sha256
+    source = _sources.SOURCES["ecg5000"]
+    arrays = parse_ucr("ECG5000.zip", content, source.files["ECG5000.zip"])
+    assert content_digest(arrays) == source.sha256
 
 
 @needs("mnist")
@@ -65,5 +66,8 @@ def test_mnist_can_be_rebuilt_from_idx_files():
     arrays = [
         values.astype(np.uint8) for part in parts.values() for values in (part.images, part.target)
     ]
-    files = dict(zip(_sources.IDX_FILES, map(to_idx, arrays), strict=True))
-    assert content_digest(parse_idx_images(files)) == _sources.SOURCES["mnist"].sha256
+    rebuilt = {}
+    for (name, size), array in zip(_sources.IDX_FILES.items(), arrays, strict=True):
+        rebuilt |= parse_idx(name, to_idx(array), size)
+        assert size == array.nbytes + 4 + 4 * array.ndim
+    assert content_digest(rebuilt) == _sources.SOURCES["mnist"].sha256
