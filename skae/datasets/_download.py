@@ -13,7 +13,7 @@ from ._sources import Arrays, Source, check_size
 
 logger = logging.getLogger(__name__)
 
-# sklearn.datasets.fetch_file has no bounds: it waits for ever, and writes whatever comes.
+# sklearn.datasets.fetch_file has neither a timeout nor a limit of bytes.
 SILENCE_SECONDS, DOWNLOAD_SECONDS = 60.0, 1800.0
 # What broken archives raise, beside OSError, which gzip.BadGzipFile is.
 DAMAGE = (OSError, EOFError, ValueError, KeyError, zipfile.BadZipFile, zlib.error)

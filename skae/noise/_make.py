@@ -1,4 +1,4 @@
-"""From the `noise` parameter of an estimator to a layer of its own."""
+"""From the `noise` parameter of an estimator to a layer."""
 
 from __future__ import annotations
 
@@ -33,9 +33,9 @@ def make_noise(
     ----------
     noise : {"gaussian", "uniform", "masking", "salt_and_pepper"}, keras.layers.Layer or None
         "dropout" is another name for "masking". A layer is copied by its configuration, so that
-        no two networks share one; every seed in it is replaced by one derived from `seed`.
+        no two networks share one, and seeds derived from `seed` replace all seeds in it.
     seed : int
-        Where the layer's random numbers come from.
+        All random numbers of the layer derive from it.
     options : mapping of str to object, default=None
         Arguments of a named noise, such as ``{"stddev": 0.2, "clip": (0, 1)}``.
 
@@ -58,9 +58,11 @@ def make_noise(
     0.2
     """
     check_not_forked()
+    # Another stream than the network's, whose layers draw theirs from Seeds(seed).
+    seeds = Seeds(seed, 1)
     options = dict(options or {})
     if isinstance(noise, str):
-        return _make_named(noise, seed, options)
+        return _make_named(noise, seeds, options)
     if options:
         raise ValueError(
             f"noise={noise!r} takes no options, but {sorted(options)} are set as noise__*; they "
@@ -73,10 +75,10 @@ def make_noise(
             f"noise={noise!r} is neither a name nor a Keras layer; pass None, one of "
             f"{list(_NAMED)}, or an instance of a keras.layers.Layer."
         )
-    return _copy_layer(noise, seed)
+    return _copy_layer(noise, seeds)
 
 
-def _make_named(noise: str, seed: int, options: dict[str, Any]) -> keras.layers.Layer:
+def _make_named(noise: str, seeds: Seeds, options: dict[str, Any]) -> keras.layers.Layer:
     if noise not in _NAMED:
         raise ValueError(
             f"noise={noise!r} is not known.{did_you_mean(noise, _NAMED)} Pass one of "
@@ -90,10 +92,10 @@ def _make_named(noise: str, seed: int, options: dict[str, Any]) -> keras.layers.
                 f"noise={noise!r} has no option {option!r}.{did_you_mean(option, accepted)} It "
                 f"accepts {accepted}."
             )
-    return kind(seed=next(_seeds(seed)), **options)
+    return kind(seed=seeds.draw(), **options)
 
 
-def _copy_layer(noise: keras.layers.Layer, seed: int) -> keras.layers.Layer:
+def _copy_layer(noise: keras.layers.Layer, seeds: Seeds) -> keras.layers.Layer:
     try:
         config = noise.get_config()
     except NotImplementedError as error:
@@ -101,7 +103,7 @@ def _copy_layer(noise: keras.layers.Layer, seed: int) -> keras.layers.Layer:
             f"noise={noise!r} can't be copied, because {type(noise).__name__} has no get_config; "
             "add one that returns the arguments of its constructor."
         ) from error
-    return type(noise).from_config(_reseed(config, _seeds(seed)))
+    return type(noise).from_config(_reseed(config, seeds))
 
 
 def _reseed(config: Any, seeds: Iterator[int]) -> Any:
@@ -114,11 +116,3 @@ def _reseed(config: Any, seeds: Iterator[int]) -> Any:
     if isinstance(config, list | tuple):
         return type(config)(_reseed(value, seeds) for value in config)
     return config
-
-
-def _seeds(seed: int) -> Iterator[int]:
-    # Another branch than the network's, whose layers draw theirs from SeedSequence(seed).
-    sequence = np.random.SeedSequence([seed, 1])
-    while True:
-        # 31 bits, because Keras's stateless draws hold a seed in an int32.
-        yield int(sequence.spawn(1)[0].generate_state(1)[0]) >> 1
