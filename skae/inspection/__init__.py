@@ -3,15 +3,12 @@
 matplotlib and ipywidgets are loaded when something is drawn, never by importing this package.
 """
 
+from skae.inspection._errors import ErrorHistogramDisplay, ThresholdCurveDisplay
 from skae.inspection._explore import explore
 from skae.inspection._features import FeatureErrorDisplay
-from skae.inspection._histogram import ErrorHistogramDisplay
 from skae.inspection._history import LossCurveDisplay
-from skae.inspection._images import ReconstructionDisplay
-from skae.inspection._latent_grid import LatentGridDisplay
-from skae.inspection._latent_space import LatentSpaceDisplay
-from skae.inspection._signal import SignalReconstructionDisplay
-from skae.inspection._threshold_curve import ThresholdCurveDisplay
+from skae.inspection._latent import LatentGridDisplay, LatentSpaceDisplay
+from skae.inspection._reconstructions import ReconstructionDisplay, SignalReconstructionDisplay
 
 __all__ = [
     "ErrorHistogramDisplay",

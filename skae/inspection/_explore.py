@@ -1,52 +1,43 @@
-"""Sliders for the code, and the decoded image or signal beside them, in a notebook."""
+"""Sliders for the latent code, and the decoded image or signal beside them."""
 
 from __future__ import annotations
 
 import io
-import math
+from functools import partial
 from typing import Any
 
 import numpy as np
 from sklearn.utils.validation import check_is_fitted
 
-from skae.inspection._plotting import (
-    Values,
-    as_samples,
-    image_options,
-    image_shape_of,
-    import_extra,
-    require,
-    unwrap,
-)
+from skae.inspection import _plotting
+from skae.inspection._display import hide_annotations
+from skae.inspection._plotting import Values
 
 _PRIOR_LIMIT = 3.0
 _STEPS = 100
 _MARGIN = 0.05
 
 
+@hide_annotations
 def explore(
-    estimator: Any,
-    X: Any = None,
-    *,
-    n_sliders: int = 8,
-    image_shape: tuple[int, ...] | None = None,
+    estimator: Any, X: Any = None, *, n_sliders: int = 8, image_shape: tuple[int, ...] | None = None
 ) -> Any:
-    """Show sliders for the latent code, and what the code decodes to, in a notebook.
+    """Show sliders for the latent code, and what it decodes to, in a notebook.
 
     Parameters
     ----------
     estimator : estimator
-        Fitted, with ``transform`` and ``inverse_transform``; may be the last step of a pipeline,
-        or the best one of a search.
+        Fitted estimator with ``transform`` and ``inverse_transform``; the last step of a pipeline
+        and the best estimator of a search are used.
     X : array-like of shape (n_samples, n_features) or (n_samples, ...), default=None
-        Rows whose codes give the sliders their limits, and whose first one gives the code to
-        begin with. None takes -3 to 3 and zero, the bulk of a variational autoencoder's prior.
+        Samples whose latent codes give the sliders their limits; the first one gives their
+        values. None takes -3 to 3 and zero, the bulk of a variational autoencoder's prior.
     n_sliders : int, default=8
-        At most so many sliders, 1 or more, for the numbers of the code that vary most over `X`,
-        or the first ones.
+        The most sliders to show, 1 or more: for the dimensions of the latent code that vary most
+        over `X`, or the first ones.
     image_shape : tuple of int, default=None
-        Shape of one image; None takes that of the rows that the estimator was fitted on, or its
-        `input_shape`. Flat rows, and sequences of one channel, are drawn as signals.
+        Shape of one image; None takes the `input_shape` of the estimator, or the shape of the
+        training samples. Flat samples, and sequences of one channel, are drawn as signals.
 
     Returns
     -------
@@ -55,7 +46,7 @@ def explore(
 
     See Also
     --------
-    LatentGridDisplay : Decoded codes on a grid.
+    LatentGridDisplay : Decoded latent codes on a grid.
 
     Examples
     --------
@@ -66,23 +57,17 @@ def explore(
     >>> vae = VariationalAutoencoder(latent_dim=4, epochs=3, random_state=0).fit(X)
     >>> box = explore(vae, X)  # doctest: +SKIP
     """
-    widgets = import_extra("ipywidgets", "explore", "notebook")
-    import_extra("matplotlib", "explore", "notebook")
+    widgets = _plotting.import_extra("ipywidgets", "explore", "notebook")
+    _plotting.import_extra("matplotlib", "explore", "notebook")
     if n_sliders < 1:
         raise ValueError(f"n_sliders must be 1 or more, got {n_sliders}.")
-    inner, seen = unwrap(estimator, X)
-    require(inner, "inverse_transform", "explore")
+    inner, seen = _plotting.unwrap(estimator, X, "inverse_transform", "explore")
     check_is_fitted(inner)
     start, low, high = _codes(inner, seen)
     chosen = np.sort(np.argsort(low - high, kind="stable")[:n_sliders]).tolist()
     sliders = [_slider(widgets, i, start[i], low[i], high[i]) for i in chosen]
     picture = widgets.Image(format="png", layout={"object_fit": "contain"})
-    shape = image_shape_of(inner, image_shape)
-
-    def decode(codes: Values) -> Values:
-        decoded = np.asarray(inner.inverse_transform(codes.astype(np.float32)))
-        return as_samples(decoded, shape, "the decoded code")
-
+    decode = partial(_plotting.decode, inner, image_shape=image_shape)
     shown = decode(_ends(start, low, high, chosen)) if seen is None else np.asarray(seen)
     limits = float(shown.min()), float(shown.max())
 
@@ -98,18 +83,18 @@ def explore(
 
 
 def _codes(estimator: Any, X: Any) -> tuple[Values, Values, Values]:
-    """Return the code to begin with, and the smallest and largest of every number of it."""
+    """Return the latent code to begin with, and the limits of its dimensions."""
     if X is None:
-        limit = np.full(math.prod(estimator.decoder_.input_shape[1:]), _PRIOR_LIMIT)
+        limit = np.full(_plotting.latent_size(estimator), _PRIOR_LIMIT)
         return np.zeros_like(limit), -limit, limit
     codes = np.asarray(estimator.transform(X), np.float64)
     return codes[0], codes.min(axis=0), codes.max(axis=0)
 
 
 def _ends(start: Values, low: Values, high: Values, chosen: list[int]) -> Values:
-    """Return the codes with one slider at an end of it, whose decoded range is drawn.
+    """Return the latent codes with one slider at one of its ends.
 
-    Colours and axes that followed every picture's own range would hide what a slider does.
+    They give all pictures one range: if each had its own, it would hide what a slider does.
     """
     codes = np.tile(start, (1 + 2 * len(chosen), 1))
     for row, number in enumerate(chosen):
@@ -138,7 +123,7 @@ def _picture(sample: Values, limits: tuple[float, float]) -> bytes:
     figure = Figure(figsize=(3.2, 3.2), layout="constrained")
     ax = figure.add_subplot()
     if sample.ndim > 1:
-        ax.imshow(sample, **image_options(sample, {"vmin": limits[0], "vmax": limits[1]}))
+        ax.imshow(sample, **_plotting.image_options(sample, {"vmin": limits[0], "vmax": limits[1]}))
         ax.set_axis_off()
     else:
         margin = _MARGIN * (limits[1] - limits[0]) or 1.0

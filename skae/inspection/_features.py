@@ -1,4 +1,4 @@
-"""The errors of one row, by feature."""
+"""The errors of one sample, by feature."""
 
 from __future__ import annotations
 
@@ -8,11 +8,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike
 
-from skae.inspection._plotting import Keywords, begin, merged, pick_row, require, unwrap
+from skae.inspection._display import Display
+from skae.inspection._plotting import Keywords, merged, pick_row, unwrap
 
 
-class FeatureErrorDisplay:
-    """The largest errors of one row, by feature: why the row was flagged.
+class FeatureErrorDisplay(Display):
+    """The largest errors of one sample, by feature: why the sample was flagged.
 
     Make one with `from_estimator` or `from_predictions`.
 
@@ -23,7 +24,7 @@ class FeatureErrorDisplay:
     feature_names : sequence of str
         Name of every feature.
     values, reconstruction : array-like of shape (n_features,), default=None
-        The row's values and what the estimator made of them; written beside the bars.
+        The sample's values and their reconstruction; written beside the bars.
     title : str, default=None
         Title of the axes.
 
@@ -33,15 +34,11 @@ class FeatureErrorDisplay:
         One bar for every feature, the largest error on top.
     texts_ : list of matplotlib Annotation
         Value and reconstruction beside the bars; empty where they are not known.
-    ax_ : matplotlib Axes
-        Axes drawn on.
-    figure_ : matplotlib Figure
-        Figure of the axes.
 
     See Also
     --------
-    skae.ReconstructionOutlierDetector.explain : The same as a table, for all flagged rows.
-    SignalReconstructionDisplay : A row whose features are the points of a signal.
+    skae.ReconstructionOutlierDetector.explain : The same as a table, for all flagged samples.
+    SignalReconstructionDisplay : A sample whose features are the points of a signal.
 
     Examples
     --------
@@ -86,35 +83,16 @@ class FeatureErrorDisplay:
         ax: Any = None,
         bar_kwargs: Keywords = None,
     ) -> FeatureErrorDisplay:
-        """Draw the errors of one row of `X`.
+        """Draw the ``feature_errors`` that a detector finds in one sample of `X`.
 
         Parameters
         ----------
-        estimator : ReconstructionOutlierDetector
-            Fitted; may be the last step of a pipeline, whose other steps are applied to `X`, or
-            the best one of a search.
-        X : array-like of shape (n_samples, n_features) or (n_samples, ...)
-            Rows.
-        row : int, default=0
-            Position in `X` of the row to draw.
-        n_features : int or None, default=10
-            How many features to draw, those with the largest errors; None draws all.
         groups : mapping of str to list of str or int, default=None
             Columns that belong together, as in ``feature_errors``; a group has neither value nor
             reconstruction.
-        ax : matplotlib Axes, default=None
-            Axes to draw on; None makes a figure.
-        bar_kwargs : dict, default=None
-            Keywords for ``ax.barh``.
-
-        Returns
-        -------
-        display : FeatureErrorDisplay
-            The artists and what they show.
         """
-        one = pick_row(X, row, "X")
-        inner, seen = unwrap(estimator, one)
-        require(inner, "feature_errors", f"{cls.__name__}.from_estimator")
+        one = pick_row(X, row)
+        inner, seen = unwrap(estimator, one, "feature_errors", cls.__name__)
         errors = inner.feature_errors(seen, groups=groups)
         known: dict[str, Any] = {}
         if groups is None:
@@ -144,7 +122,7 @@ class FeatureErrorDisplay:
         ax: Any = None,
         bar_kwargs: Keywords = None,
     ) -> FeatureErrorDisplay:
-        """Draw the largest of one row's errors.
+        """Draw the largest errors of one sample.
 
         Parameters
         ----------
@@ -152,26 +130,13 @@ class FeatureErrorDisplay:
             Error of every feature.
         feature_names : sequence of str, default=None
             Name of every feature; None counts them: x0, x1, ...
-        values, reconstruction : array-like of shape (n_features,), default=None
-            The row's values and what the estimator made of them; written beside the bars.
         n_features : int or None, default=10
             How many features to draw, those with the largest errors; None draws all.
-        title : str, default=None
-            Title of the axes.
-        ax : matplotlib Axes, default=None
-            Axes to draw on; None makes a figure.
-        bar_kwargs : dict, default=None
-            Keywords for ``ax.barh``.
-
-        Returns
-        -------
-        display : FeatureErrorDisplay
-            The artists and what they show.
         """
         sizes = np.asarray(errors, np.float64)
         if sizes.ndim != 1:
             raise ValueError(
-                f"errors must be those of one row, of shape (n_features,); got shape "
+                "errors must be those of one row, of shape (n_features,); got shape "
                 f"{sizes.shape}. Pass errors[i] for the row i."
             )
         names = [f"x{i}" for i in range(len(sizes))] if feature_names is None else feature_names
@@ -185,22 +150,15 @@ class FeatureErrorDisplay:
         ).plot(ax, bar_kwargs=bar_kwargs)
 
     def plot(self, ax: Any = None, *, bar_kwargs: Keywords = None) -> FeatureErrorDisplay:
-        """Draw.
+        """Draw on axes.
 
         Parameters
         ----------
-        ax : matplotlib Axes, default=None
-            Axes to draw on; None makes a figure.
         bar_kwargs : dict, default=None
             Keywords for ``ax.barh``.
-
-        Returns
-        -------
-        display : FeatureErrorDisplay
-            Itself.
         """
         names = list(self.feature_names)
-        ax = begin(self, ax, (6.4, 1.2 + 0.32 * len(names)))
+        ax = self._begin(ax, (6.4, 1.2 + 0.32 * len(names)))
         places = np.arange(len(names))
         options = merged(bar_kwargs, "patches.Patch", color="tab:red")
         self.bars_ = ax.barh(places, self.errors, **options)

@@ -10,12 +10,11 @@ from numpy.typing import ArrayLike
 from sklearn.utils.validation import check_is_fitted
 
 from skae._messages import did_you_mean
-from skae.inspection._plotting import Keywords, begin, merged, unwrap
+from skae.inspection._display import Display
+from skae.inspection._plotting import Keywords, draw_line, unwrap
 
-_LINE = "lines.Line2D"
 
-
-class LossCurveDisplay:
+class LossCurveDisplay(Display):
     """Training and validation loss, or another metric, by epoch.
 
     Make one with `from_estimator` or `from_history`.
@@ -23,22 +22,18 @@ class LossCurveDisplay:
     Parameters
     ----------
     train : array-like of shape (n_epochs,)
-        Values on the rows trained on.
+        Values on the training samples.
     validation : array-like of shape (n_epochs,), default=None
-        Values on the rows held out.
+        Values on the validation samples.
     metric : str, default="loss"
         What the values are; the label of the vertical axis.
 
     Attributes
     ----------
     train_line_ : matplotlib Line2D
-        Values on the rows trained on.
+        Values on the training samples.
     validation_line_ : matplotlib Line2D or None
-        Values on the rows held out.
-    ax_ : matplotlib Axes
-        Axes drawn on.
-    figure_ : matplotlib Figure
-        Figure of the axes.
+        Values on the validation samples.
 
     See Also
     --------
@@ -73,24 +68,7 @@ class LossCurveDisplay:
         train_kwargs: Keywords = None,
         validation_kwargs: Keywords = None,
     ) -> LossCurveDisplay:
-        """Draw the history of a fitted estimator.
-
-        Parameters
-        ----------
-        estimator : estimator
-            Fitted; may be the last step of a pipeline, or the best one of a search.
-        metric : str, default="loss"
-            Key of ``history_``; its validation values, ``"val_" + metric``, are drawn too.
-        ax : matplotlib Axes, default=None
-            Axes to draw on; None makes a figure.
-        train_kwargs, validation_kwargs : dict, default=None
-            Keywords for ``ax.plot``.
-
-        Returns
-        -------
-        display : LossCurveDisplay
-            The artists and what they show.
-        """
+        """Draw the ``history_`` of a fitted estimator."""
         inner, _ = unwrap(estimator)
         check_is_fitted(inner, "history_")
         return cls.from_history(
@@ -119,15 +97,6 @@ class LossCurveDisplay:
             Values by epoch.
         metric : str, default="loss"
             Key of the history; its validation values, ``"val_" + metric``, are drawn too.
-        ax : matplotlib Axes, default=None
-            Axes to draw on; None makes a figure.
-        train_kwargs, validation_kwargs : dict, default=None
-            Keywords for ``ax.plot``.
-
-        Returns
-        -------
-        display : LossCurveDisplay
-            The artists and what they show.
         """
         values: Mapping[str, Any] = getattr(history, "history", history)
         if metric not in values:
@@ -139,36 +108,25 @@ class LossCurveDisplay:
         return display.plot(ax, train_kwargs=train_kwargs, validation_kwargs=validation_kwargs)
 
     def plot(
-        self,
-        ax: Any = None,
-        *,
-        train_kwargs: Keywords = None,
-        validation_kwargs: Keywords = None,
+        self, ax: Any = None, *, train_kwargs: Keywords = None, validation_kwargs: Keywords = None
     ) -> LossCurveDisplay:
-        """Draw.
+        """Draw on axes.
 
         Parameters
         ----------
-        ax : matplotlib Axes, default=None
-            Axes to draw on; None makes a figure.
         train_kwargs, validation_kwargs : dict, default=None
             Keywords for ``ax.plot``.
-
-        Returns
-        -------
-        display : LossCurveDisplay
-            Itself.
         """
-        ax = begin(self, ax)
+        ax = self._begin(ax)
         epochs = np.arange(1, len(np.asarray(self.train)) + 1)
         # A line of one point can't be seen.
         marker = "o" if len(epochs) == 1 else None
-        options = merged(train_kwargs, _LINE, label="training", marker=marker)
-        (self.train_line_,) = ax.plot(epochs, self.train, **options)
+        own = {"label": "training", "marker": marker}
+        self.train_line_ = draw_line(ax, epochs, self.train, train_kwargs, **own)
         self.validation_line_ = None
         if self.validation is not None:
-            options = merged(validation_kwargs, _LINE, label="validation", marker=marker)
-            (self.validation_line_,) = ax.plot(epochs, self.validation, **options)
+            own["label"] = "validation"
+            self.validation_line_ = draw_line(ax, epochs, self.validation, validation_kwargs, **own)
         ax.set(xlabel="epoch", ylabel=self.metric)
         ax.xaxis.get_major_locator().set_params(integer=True)
         ax.legend()

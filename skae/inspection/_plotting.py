@@ -1,4 +1,4 @@
-"""What the Displays share: matplotlib on demand, axes, keywords, and estimators inside others."""
+"""What the pictures share: optional packages, keywords, estimators inside others, images."""
 
 from __future__ import annotations
 
@@ -12,7 +12,6 @@ from numpy.typing import ArrayLike, NDArray
 
 Keywords = Mapping[str, Any] | None
 Values = NDArray[Any]
-_MOST_CLASSES = 20
 
 
 def import_extra(module: str, caller: str, extra: str) -> Any:
@@ -27,16 +26,6 @@ def import_extra(module: str, caller: str, extra: str) -> Any:
         ) from error
 
 
-def begin(display: Any, ax: Any, figsize: tuple[float, float] | None = None) -> Any:
-    """Return the axes to draw on, new ones if there are none, and keep them on the display."""
-    pyplot = import_extra("matplotlib.pyplot", f"{type(display).__name__}.plot", "plot")
-    if ax is None:
-        _, ax = pyplot.subplots(figsize=figsize, layout="constrained")
-    display.ax_ = ax
-    display.figure_ = ax.figure
-    return ax
-
-
 def merged(given: Keywords, artist: str, **defaults: Any) -> dict[str, Any]:
     """Return `defaults` updated by `given`, where ``c`` replaces ``color`` and so on.
 
@@ -49,94 +38,96 @@ def merged(given: Keywords, artist: str, **defaults: Any) -> dict[str, Any]:
     return {**defaults, **cbook.normalize_kwargs(dict(given or {}), known)}
 
 
-def unwrap(estimator: Any, X: Any = None) -> tuple[Any, Any]:
-    """Return the autoencoder inside a search or a pipeline, and `X` as it sees it."""
+def draw_line(ax: Any, x: ArrayLike, y: ArrayLike, given: Keywords, **defaults: Any) -> Any:
+    """Draw one line."""
+    (line,) = ax.plot(x, y, **merged(given, "lines.Line2D", **defaults))
+    return line
+
+
+def unwrap(estimator: Any, X: Any = None, method: str = "", caller: str = "") -> tuple[Any, Any]:
+    """Return the autoencoder inside a search or a pipeline, and `X` as it sees it.
+
+    An autoencoder without `method`, which `caller` needs, is refused.
+    """
     estimator = getattr(estimator, "best_estimator_", estimator)
-    if not hasattr(estimator, "steps"):
-        return estimator, X
-    if X is not None and len(estimator.steps) > 1:
-        X = estimator[:-1].transform(X)
-    return estimator[-1], X
-
-
-def require(estimator: Any, method: str, caller: str) -> None:
-    """Refuse an estimator that lacks what a picture is made of."""
-    if not hasattr(estimator, method):
+    steps: Any = estimator if hasattr(estimator, "steps") else [estimator]
+    if method and not hasattr(steps[-1], method):
         raise TypeError(
-            f"{caller} needs an estimator with {method!r}, but {type(estimator).__name__} has "
+            f"{caller} needs an estimator with {method!r}, but {type(steps[-1]).__name__} has "
             "none; pass another estimator, or what is to be drawn to another constructor."
         )
+    if X is not None and len(steps) > 1:
+        X = steps[:-1].transform(X)
+    return steps[-1], X
 
 
-def image_shape_of(estimator: Any, image_shape: Any) -> Any:
-    """Return the shape of an image: as given, or the one that the estimator reshapes rows to."""
-    return getattr(estimator, "input_shape", None) if image_shape is None else image_shape
+def reconstruct(estimator: Any, X: Any) -> Any:
+    """Reconstruct samples, or denoise them where the estimator predicts."""
+    return estimator.reconstruct(X) if hasattr(estimator, "reconstruct") else estimator.predict(X)
 
 
-def as_images(rows: ArrayLike, image_shape: Any, name: str) -> Values:
-    """Return rows as images of shape (n_samples, height, width) or (..., 3 or 4)."""
-    values = np.asarray(rows)
-    shape: tuple[int, ...] = tuple(values.shape[1:] if image_shape is None else image_shape)
-    if len(shape) not in {2, 3} or (len(shape) == 3 and shape[2] not in {1, 3, 4}):
-        raise ValueError(
-            f"The samples of {name} have shape {shape}, which is no image; pass image_shape="
-            "(height, width) or (height, width, n_channels) with 1, 3 or 4 channels."
-        )
-    if math.prod(values.shape[1:]) != math.prod(shape):
-        raise ValueError(
-            f"image_shape={shape} holds {math.prod(shape)} values, but the samples of {name} have "
-            f"{math.prod(values.shape[1:])} each; pass an image_shape of that many values."
-        )
-    shape = shape[:2] if shape[2:] == (1,) else shape
-    return values.reshape(-1, *shape)
-
-
-def as_samples(rows: Values, shape: Any, name: str) -> Values:
-    """Return rows as images, or, flat rows and sequences of one channel, as signals."""
-    sample = rows.shape[1:] if shape is None else tuple(shape)
-    if len(sample) == 1 or (len(sample) == 2 and sample[1] == 1):
-        return rows.reshape(len(rows), -1)
-    return as_images(rows, sample, name)
-
-
-def pick_row(X: Any, row: int, name: str) -> Any:
+def pick_row(X: Any, row: int) -> Any:
     """Return one sample as a table of one row, which keeps its label where it has one."""
     n_samples = len(X)
     if not -n_samples <= row < n_samples:
         raise ValueError(
-            f"row={row} is not in {name}, which has {n_samples} samples; rows are counted by "
+            f"row={row} is not in X, which has {n_samples} samples; rows are counted by "
             "position, from 0."
         )
     start = row % n_samples
     return X.iloc[start : start + 1] if hasattr(X, "iloc") else X[start : start + 1]
 
 
-def draw_threshold(ax: Any, threshold: float | None, given: Keywords) -> Any:
-    """Draw the cut, if there is one."""
-    if threshold is None:
-        return None
-    label = f"threshold {threshold:.3g}"
-    options = merged(given, "lines.Line2D", color="black", linestyle="--", label=label)
-    return ax.axvline(threshold, **options)
+def image_shape_of(estimator: Any, image_shape: Any) -> Any:
+    """Return the shape of an image: as given, or the estimator's `input_shape`."""
+    return getattr(estimator, "input_shape", None) if image_shape is None else image_shape
+
+
+def as_images(samples: ArrayLike, image_shape: Any, name: str) -> Values:
+    """Return samples as images of shape (n_samples, height, width) or (..., 3 or 4)."""
+    values = np.asarray(samples)
+    shape = tuple(values.shape[1:] if image_shape is None else image_shape)
+    if len(shape) not in {2, 3} or (len(shape) == 3 and shape[2] not in {1, 3, 4}):
+        raise ValueError(
+            f"The samples of {name} have shape {shape}, which is no image; pass image_shape="
+            "(height, width) or (height, width, n_channels) with 1, 3 or 4 channels."
+        )
+    size, wanted = math.prod(values.shape[1:]), math.prod(shape)
+    if size != wanted:
+        raise ValueError(
+            f"image_shape={shape} holds {wanted} values, but the samples of {name} have {size} "
+            "each; pass an image_shape of that many values."
+        )
+    return values.reshape(-1, *(shape[:2] if shape[2:] == (1,) else shape))
 
 
 def image_options(images: Values, given: Keywords) -> dict[str, Any]:
     """Return keywords for ``imshow``, by which images of one range look alike."""
     options = merged(given, "image.AxesImage", cmap="gray")
-    if "norm" not in options:
-        options = {"vmin": np.nanmin(images), "vmax": np.nanmax(images), **options}
-    return options
+    if "norm" in options:
+        return options
+    return {"vmin": np.nanmin(images), "vmax": np.nanmax(images), **options}
+
+
+def latent_size(estimator: Any) -> int:
+    """Return how many numbers a latent code has; `latent_dim` is None for feature maps."""
+    return math.prod(estimator.decoder_.input_shape[1:])
 
 
 def check_dimensions(dimensions: tuple[int, int], latent_dim: int) -> None:
-    """Refuse numbers of the code that are not there."""
+    """Refuse dimensions that the latent code does not have."""
     if len(dimensions) != 2 or not all(0 <= number < latent_dim for number in dimensions):
         raise ValueError(
             f"dimensions={dimensions} must be two numbers below {latent_dim}, the size of the "
-            "code; a picture of two dimensions needs latent_dim=2 or more."
+            "latent code; a picture of two dimensions needs latent_dim=2 or more."
         )
 
 
-def is_continuous(labels: Values) -> bool:
-    """Tell numbers, which get a colour bar, from labels, which get a legend."""
-    return labels.dtype.kind in "iuf" and len(np.unique(labels)) > _MOST_CLASSES
+def decode(estimator: Any, codes: Values, image_shape: Any) -> Values:
+    """Decode latent codes to images, or to signals: flat samples and sequences of one channel."""
+    decoded = np.asarray(estimator.inverse_transform(codes.astype(np.float32)))
+    shape = image_shape_of(estimator, image_shape)
+    sample = decoded.shape[1:] if shape is None else tuple(shape)
+    if len(sample) == 1 or (len(sample) == 2 and sample[1] == 1):
+        return decoded.reshape(len(decoded), -1)
+    return as_images(decoded, sample, "the decoded codes")

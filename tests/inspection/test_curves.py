@@ -1,4 +1,4 @@
-"""Loss curves, histograms of errors, precision and recall against the cut."""
+"""Loss curves, histograms of errors, precision and recall against the threshold."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ def counts(bars):
     return sum(patch.get_height() for patch in bars)
 
 
-def test_histograms_hold_every_row_and_the_cut(detector, frame):
+def test_histograms_hold_every_sample_and_the_threshold(detector, frame):
     y = np.where(np.arange(len(frame)) < 50, 1, -1)
     display = ErrorHistogramDisplay.from_estimator(detector, frame, y, bins=7)
     assert {label: counts(bars) for label, bars in display.bars_.items()} == {1: 50, -1: 10}
@@ -56,11 +56,22 @@ def test_histograms_hold_every_row_and_the_cut(detector, frame):
     assert texts(display) == ["normal", "outlier", f"threshold {detector.threshold_:.3g}"]
 
 
-def test_a_histogram_needs_neither_labels_nor_a_cut(coder, images):
+def test_a_histogram_needs_neither_labels_nor_a_threshold(coder, images):
     display = ErrorHistogramDisplay.from_estimator(coder, images, hist_kwargs={"fc": "black"})
     assert display.threshold_line_ is None
     assert counts(display.bars_[None]) == len(images)
     assert display.bars_[None][0].get_facecolor()[:3] == (0, 0, 0)
+
+
+def test_a_few_outliers_among_thousands_can_be_seen():
+    errors = np.append(np.linspace(0.0, 1.0, 5000), 3.0)
+    y = np.append(np.ones(5000, int), -1)
+    display = ErrorHistogramDisplay.from_predictions(errors, y)
+    display.figure_.canvas.draw()
+    heights = [bar.get_window_extent().height for bar in display.bars_[-1]]
+    assert max(heights) > 0.02 * display.ax_.get_window_extent().height
+    linear = ErrorHistogramDisplay.from_predictions(errors, y, hist_kwargs={"log": False})
+    assert linear.ax_.get_yscale() == "linear"
 
 
 def test_other_labels_go_by_their_names():
@@ -71,24 +82,25 @@ def test_other_labels_go_by_their_names():
 
 
 @pytest.mark.parametrize("pos_label", [-1, 1])
-def test_precision_and_recall_are_those_of_every_cut(pos_label, rng):
+def test_precision_and_recall_are_those_of_every_threshold(pos_label, rng):
     errors = rng.uniform(size=40)
     y = np.where(rng.uniform(size=40) < errors, -1, 1)
     display = ThresholdCurveDisplay.from_predictions(y, errors, pos_label=pos_label, threshold=0.5)
-    cuts = display.precision_line_.get_xdata()
-    for cut, precision, recall in zip(cuts, display.precision, display.recall, strict=True):
-        flagged = errors >= cut if pos_label == -1 else errors > cut
+    thresholds = display.precision_line_.get_xdata()
+    curves = zip(thresholds, display.precision, display.recall, strict=True)
+    for threshold, precision, recall in curves:
+        flagged = errors >= threshold if pos_label == -1 else errors > threshold
         predicted = np.where(flagged, -1, 1)
         if pos_label == -1 or (predicted == 1).any():
             expected = precision_score(y, predicted, pos_label=pos_label)
             assert precision == pytest.approx(expected)
             assert recall == pytest.approx(recall_score(y, predicted, pos_label=pos_label))
-    named = {1: "normal rows", -1: "outliers"}[pos_label]
+    named = {1: "normal samples", -1: "outliers"}[pos_label]
     assert display.ax_.get_ylabel() == f"precision and recall of {named}"
     assert texts(display) == ["precision", "recall", "threshold 0.5"]
 
 
-def test_curves_of_a_detector_have_its_cut(detector, frame):
+def test_curves_of_a_detector_have_its_threshold(detector, frame):
     y = np.where(np.arange(len(frame)) < 50, 1, -1)
     display = ThresholdCurveDisplay.from_estimator(
         detector, frame, y, recall_kwargs={"ls": ":"}, threshold_kwargs={"color": "red"}
@@ -100,7 +112,7 @@ def test_curves_of_a_detector_have_its_cut(detector, frame):
 
 @pytest.mark.parametrize("labels", [[0, 1], [1, 1], ["a", "b"]])
 def test_labels_that_mean_opposite_things_are_refused(labels):
-    with pytest.raises(ValueError, match=r"\+1 for normal rows and -1 for outliers"):
+    with pytest.raises(ValueError, match=r"\+1 for normal samples and -1 for outliers"):
         ThresholdCurveDisplay.from_predictions(labels, [0.1, 0.2])
 
 

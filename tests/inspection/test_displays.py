@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import inspect
 import sys
 
 import matplotlib.pyplot as plt
 import numpy as np
 import pytest
+from numpydoc.docscrape import FunctionDoc
 from sklearn.exceptions import NotFittedError
 
 import skae.inspection
@@ -80,6 +82,19 @@ def test_artists_are_kept_under_the_documented_names(made):
         for name in line.split(" : ")[0].split(",")
     }
     assert kept == documented
+
+
+@pytest.mark.parametrize("cls", MADE, ids=lambda cls: cls.__name__)
+def test_help_shows_every_parameter_once_and_no_annotations(cls):
+    for name in [key for key in vars(cls) if not key.startswith("_")]:
+        method = getattr(cls, name)
+        parameters = inspect.signature(method).parameters.values()
+        assert {each.annotation for each in parameters} == {inspect.Parameter.empty}
+        entries = FunctionDoc(method)["Parameters"]
+        described = [key.strip() for entry in entries for key in entry.name.split(",")]
+        assert described == [each.name for each in parameters if each.name != "self"]
+        assert all(entry.desc for entry in entries)
+    assert "'" not in str(inspect.signature(cls)).replace("metric='loss'", "")
 
 
 @EACH

@@ -46,9 +46,9 @@ def test_codes_without_labels_take_keywords():
 
 @pytest.mark.parametrize("dimensions", [(0, 3), (-1, 0), (0,)])
 def test_a_number_that_the_code_lacks_is_refused(coder, images, dimensions):
-    with pytest.raises(ValueError, match="two numbers below 3, the size of the code"):
+    with pytest.raises(ValueError, match="two numbers below 3, the size of the latent code"):
         LatentSpaceDisplay.from_estimator(coder, images, dimensions=dimensions)
-    with pytest.raises(ValueError, match="two numbers below 3, the size of the code"):
+    with pytest.raises(ValueError, match="two numbers below 3, the size of the latent code"):
         LatentGridDisplay.from_estimator(coder, dimensions=dimensions)
 
 
@@ -102,7 +102,7 @@ def test_a_grid_of_the_wrong_size_is_refused():
 
 
 def test_a_center_of_another_size_is_refused(coder):
-    with pytest.raises(ValueError, match=r"a code of shape \(3,\); got \(2,\)"):
+    with pytest.raises(ValueError, match=r"a latent code of shape \(3,\); got \(2,\)"):
         LatentGridDisplay.from_estimator(coder, center=[0, 0])
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from skae import AutoencoderTransformer
 from skae.inspection import (
     FeatureErrorDisplay,
     ReconstructionDisplay,
@@ -111,6 +112,15 @@ def test_a_signal_over_time_with_its_own_keywords():
 def test_one_channel_of_a_sequence(images, coder):
     display = SignalReconstructionDisplay.from_estimator(coder, images, row=-1, channel=2)
     np.testing.assert_array_equal(display.signal_line_.get_ydata(), images[-1, :, 2])
+    assert display.ax_.get_ylabel() == "channel 2"
+    assert display.plot().ax_.get_ylabel() == "channel 2"
+
+
+def test_the_only_channel_needs_no_name():
+    sequences = np.linspace(0, 1, 200).reshape(20, 10, 1)
+    coder = AutoencoderTransformer(latent_dim=2, epochs=1, random_state=0).fit(sequences)
+    display = SignalReconstructionDisplay.from_estimator(coder, sequences)
+    assert display.ax_.get_ylabel() == "value"
 
 
 def test_a_denoiser_draws_what_it_predicts(images, denoiser):
