@@ -10,14 +10,15 @@ from numpy.typing import ArrayLike
 from sklearn.metrics import precision_recall_curve
 from sklearn.utils import check_consistent_length
 
-from skae.inspection._display import Display
-from skae.inspection._plotting import Keywords, Values, draw_line, merged, unwrap
+from skae.inspection._docs import documented
+from skae.inspection._plotting import Keywords, Values, begin, draw_line, merged, unwrap
 
 _NAMES = {None: "samples", 1: "normal", -1: "outlier"}
 _COLORS = {1: "tab:blue", -1: "tab:red"}
 
 
-class ErrorHistogramDisplay(Display):
+@documented
+class ErrorHistogramDisplay:
     """Histogram of reconstruction errors with the threshold, by class where labels are known.
 
     Make one with `from_estimator` or `from_predictions`. The counts have a logarithmic axis, on
@@ -131,7 +132,7 @@ class ErrorHistogramDisplay(Display):
         hist_kwargs : dict, default=None
             Keywords for ``ax.hist``, such as ``log=False``.
         """
-        ax = self._begin(ax)
+        ax = begin(self, ax)
         errors = np.asarray(self.errors, np.float64)
         edges = np.histogram_bin_edges(errors, bins)
         names = {**_NAMES, **(class_names or {})}
@@ -147,7 +148,8 @@ class ErrorHistogramDisplay(Display):
         return self
 
 
-class ThresholdCurveDisplay(Display):
+@documented
+class ThresholdCurveDisplay:
     """Precision and recall against the threshold.
 
     Make one with `from_estimator` or `from_predictions`.
@@ -289,7 +291,7 @@ class ThresholdCurveDisplay(Display):
         precision_kwargs, recall_kwargs : dict, default=None
             Keywords for ``ax.plot``.
         """
-        ax = self._begin(ax)
+        ax = begin(self, ax)
         x = self.thresholds
         self.precision_line_ = draw_line(ax, x, self.precision, precision_kwargs, label="precision")
         self.recall_line_ = draw_line(ax, x, self.recall, recall_kwargs, label="recall")
@@ -300,7 +302,7 @@ class ThresholdCurveDisplay(Display):
         return self
 
 
-def _errors(display: type[Display], estimator: Any, X: Any) -> tuple[Values, float | None]:
+def _errors(display: type, estimator: Any, X: Any) -> tuple[Values, float | None]:
     """Return the errors of samples, and the threshold of a detector."""
     inner, seen = unwrap(estimator, X, "reconstruction_error", display.__name__)
     return inner.reconstruction_error(seen), getattr(inner, "threshold_", None)

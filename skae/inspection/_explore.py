@@ -10,7 +10,7 @@ import numpy as np
 from sklearn.utils.validation import check_is_fitted
 
 from skae.inspection import _plotting
-from skae.inspection._display import hide_annotations
+from skae.inspection._docs import hide_annotations
 from skae.inspection._plotting import Values
 
 _PRIOR_LIMIT = 3.0

@@ -8,11 +8,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike
 
-from skae.inspection._display import Display
-from skae.inspection._plotting import Keywords, merged, pick_row, unwrap
+from skae.inspection._docs import documented
+from skae.inspection._plotting import Keywords, begin, merged, pick_row, unwrap
 
 
-class FeatureErrorDisplay(Display):
+@documented
+class FeatureErrorDisplay:
     """The largest errors of one sample, by feature: why the sample was flagged.
 
     Make one with `from_estimator` or `from_predictions`.
@@ -158,7 +159,7 @@ class FeatureErrorDisplay(Display):
             Keywords for ``ax.barh``.
         """
         names = list(self.feature_names)
-        ax = self._begin(ax, (6.4, 1.2 + 0.32 * len(names)))
+        ax = begin(self, ax, (6.4, 1.2 + 0.32 * len(names)))
         places = np.arange(len(names))
         options = merged(bar_kwargs, "patches.Patch", color="tab:red")
         self.bars_ = ax.barh(places, self.errors, **options)

@@ -10,11 +10,12 @@ from numpy.typing import ArrayLike
 from sklearn.utils.validation import check_is_fitted
 
 from skae._messages import did_you_mean
-from skae.inspection._display import Display
-from skae.inspection._plotting import Keywords, draw_line, unwrap
+from skae.inspection._docs import documented
+from skae.inspection._plotting import Keywords, begin, draw_line, unwrap
 
 
-class LossCurveDisplay(Display):
+@documented
+class LossCurveDisplay:
     """Training and validation loss, or another metric, by epoch.
 
     Make one with `from_estimator` or `from_history`.
@@ -117,7 +118,7 @@ class LossCurveDisplay(Display):
         train_kwargs, validation_kwargs : dict, default=None
             Keywords for ``ax.plot``.
         """
-        ax = self._begin(ax)
+        ax = begin(self, ax)
         epochs = np.arange(1, len(np.asarray(self.train)) + 1)
         # A line of one point can't be seen.
         marker = "o" if len(epochs) == 1 else None

@@ -8,10 +8,11 @@ import numpy as np
 from numpy.typing import ArrayLike
 from sklearn.utils.validation import check_is_fitted
 
-from skae.inspection._display import Display
+from skae.inspection._docs import documented
 from skae.inspection._plotting import (
     Keywords,
     Values,
+    begin,
     check_dimensions,
     decode,
     draw_line,
@@ -25,7 +26,8 @@ _MOST_CLASSES = 20
 _INCHES_PER_IMAGE = 0.65
 
 
-class LatentSpaceDisplay(Display):
+@documented
+class LatentSpaceDisplay:
     """Latent codes as points in two dimensions, by label where labels are known.
 
     Make one with `from_estimator` or `from_predictions`.
@@ -121,7 +123,7 @@ class LatentSpaceDisplay(Display):
         scatter_kwargs : dict, default=None
             Keywords for ``ax.scatter``.
         """
-        ax = self._begin(ax)
+        ax = begin(self, ax)
         codes = np.asarray(self.codes)
         labels = None if self.y is None else np.asarray(self.y)
         options = merged(scatter_kwargs, "collections.PathCollection", alpha=0.7)
@@ -157,7 +159,8 @@ class LatentSpaceDisplay(Display):
         self.legend_ = ax.legend(markerscale=2, title="label", **place)
 
 
-class LatentGridDisplay(Display):
+@documented
+class LatentGridDisplay:
     """Decoded latent codes on a grid over two dimensions of the latent space.
 
     Make one with `from_estimator` or `from_predictions`. Each image or signal is drawn around its
@@ -294,7 +297,7 @@ class LatentGridDisplay(Display):
         n_rows, n_columns = decoded.shape[:2]
         ratio = 0.7 if decoded.ndim == 3 else decoded.shape[2] / decoded.shape[3]
         sides = n_columns * _INCHES_PER_IMAGE, n_rows * _INCHES_PER_IMAGE * ratio
-        ax = self._begin(ax, (sides[0] + 0.8, sides[1] + 0.8))
+        ax = begin(self, ax, (sides[0] + 0.8, sides[1] + 0.8))
         self.images_ = self.lines_ = None
         x, y = (_cells(values) for values in (self.x, self.y))
         if decoded.ndim == 3:

@@ -26,6 +26,15 @@ def import_extra(module: str, caller: str, extra: str) -> Any:
         ) from error
 
 
+def begin(display: Any, ax: Any, figsize: tuple[float, float] | None = None) -> Any:
+    """Return the axes to draw on, which are new where none are given, and keep them."""
+    pyplot = import_extra("matplotlib.pyplot", f"{type(display).__name__}.plot", "plot")
+    if ax is None:
+        _, ax = pyplot.subplots(figsize=figsize, layout="constrained")
+    display.ax_, display.figure_ = ax, ax.figure
+    return ax
+
+
 def merged(given: Keywords, artist: str, **defaults: Any) -> dict[str, Any]:
     """Return `defaults` updated by `given`, where ``c`` replaces ``color`` and so on.
 

@@ -8,15 +8,26 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike
 
-from skae.inspection import _plotting
-from skae.inspection._display import Display
-from skae.inspection._plotting import Keywords, draw_line, merged, pick_row, reconstruct, unwrap
+from skae.inspection._docs import documented
+from skae.inspection._plotting import (
+    Keywords,
+    as_images,
+    begin,
+    draw_line,
+    image_options,
+    image_shape_of,
+    merged,
+    pick_row,
+    reconstruct,
+    unwrap,
+)
 
 _GAP = 0.08
 _INCHES_PER_IMAGE = 0.95
 
 
-class ReconstructionDisplay(Display):
+@documented
+class ReconstructionDisplay:
     """Rows of images over one another: originals over reconstructions, noisy over denoised.
 
     Make one with `from_estimator` or `from_predictions`; the constructor takes any rows, such as
@@ -96,7 +107,7 @@ class ReconstructionDisplay(Display):
             reconstruct(inner, seen),
             y,
             n_images=n_images,
-            image_shape=_plotting.image_shape_of(inner, image_shape),
+            image_shape=image_shape_of(inner, image_shape),
             row_labels=row_labels,
             column_labels=column_labels,
             ax=ax,
@@ -137,15 +148,12 @@ class ReconstructionDisplay(Display):
         """
         given = {"X": X, "X_reconstructed": X_reconstructed}
         given |= {} if y is None else {"y": y}
-        rows = [
-            _plotting.as_images(images[:n_images], image_shape, name)
-            for name, images in given.items()
-        ]
+        rows = [as_images(images[:n_images], image_shape, name) for name, images in given.items()]
         if row_labels is None:
             row_labels = ["original", "reconstruction", "clean"][: len(rows)]
         display = cls(rows, row_labels=row_labels, column_labels=column_labels)
         # Noise goes beyond the range of the images, and would leave them pale.
-        options = _plotting.image_options(rows[0] if y is None else rows[-1], image_kwargs)
+        options = image_options(rows[0] if y is None else rows[-1], image_kwargs)
         return display.plot(ax, image_kwargs=options)
 
     def plot(self, ax: Any = None, *, image_kwargs: Keywords = None) -> ReconstructionDisplay:
@@ -161,8 +169,8 @@ class ReconstructionDisplay(Display):
         height, width = rows[0].shape[1:3]
         n_columns = max(map(len, rows))
         inches = _INCHES_PER_IMAGE * n_columns + 1.2, _INCHES_PER_IMAGE * len(rows) * height / width
-        ax = self._begin(ax, (inches[0], inches[1] + 0.4))
-        options = _plotting.image_options(rows[0], image_kwargs)
+        ax = begin(self, ax, (inches[0], inches[1] + 0.4))
+        options = image_options(rows[0], image_kwargs)
         self.images_ = np.full((len(rows), n_columns), None, object)
         step = 1 + _GAP
         for i, images in enumerate(rows):
@@ -177,16 +185,14 @@ class ReconstructionDisplay(Display):
     def _label(self, ax: Any, step: float, n_columns: int) -> None:
         ax.set_frame_on(False)
         ax.tick_params(length=0, labeltop=True, labelbottom=False)
-        ax.set_xticks([])
-        ax.set_yticks([])
-        if self.column_labels is not None:
-            labels = list(self.column_labels)[:n_columns]
-            ax.set_xticks(np.arange(len(labels)) * step + 0.5, labels)
-        if self.row_labels is not None:
-            ax.set_yticks(np.arange(len(self.row_labels)) * step + 0.5, self.row_labels)
+        columns = [] if self.column_labels is None else list(self.column_labels)[:n_columns]
+        rows = [] if self.row_labels is None else list(self.row_labels)
+        ax.set_xticks(np.arange(len(columns)) * step + 0.5, columns)
+        ax.set_yticks(np.arange(len(rows)) * step + 0.5, rows)
 
 
-class SignalReconstructionDisplay(Display):
+@documented
+class SignalReconstructionDisplay:
     """One signal with its reconstruction, and the error filled between them.
 
     Make one with `from_estimator` or `from_predictions`.
@@ -312,7 +318,7 @@ class SignalReconstructionDisplay(Display):
                 "signal and reconstruction must be one signal each, of one length; got shapes "
                 f"{signal.shape} and {again.shape}. Pass X[i] and its reconstruction."
             )
-        ax = self._begin(ax)
+        ax = begin(self, ax)
         time = np.arange(len(signal)) if self.time is None else np.asarray(self.time)
         own = {"color": "tab:blue", "label": "signal"}
         self.signal_line_ = draw_line(ax, time, signal, signal_kwargs, **own)

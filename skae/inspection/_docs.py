@@ -1,4 +1,4 @@
-"""The base of the Displays: axes, and one place for what their documentation has in common."""
+"""What the documentation of the Displays has in common, written once."""
 
 from __future__ import annotations
 
@@ -7,8 +7,7 @@ import re
 from collections.abc import Callable
 from typing import Any, TypeVar, cast
 
-from skae.inspection._plotting import import_extra
-
+_Class = TypeVar("_Class")
 _Function = TypeVar("_Function", bound=Callable[..., Any])
 _SHARED = """
 Parameters
@@ -44,37 +43,25 @@ display : {}
     The display, which keeps the artists as attributes."""
 
 
-class Display:
-    """Base of the Displays.
+def documented(display: type[_Class]) -> type[_Class]:
+    """Complete the docstrings of a Display, so that ``help`` describes every parameter.
 
-    A docstring of a subclass describes what is its own. What it leaves out is taken from the other
-    methods, the class and `_SHARED`, so that ``help`` and the API reference describe everything.
+    A docstring describes what is its own. What it leaves out is taken from the other methods, the
+    class and `_SHARED`.
     """
-
-    def __init_subclass__(cls) -> None:
-        super().__init_subclass__()
-        hide_annotations(cls.__init__)
-        methods = [
-            getattr(method, "__func__", method)
-            for name, method in vars(cls).items()
-            if not name.startswith("_")
-        ]
-        described = _descriptions(_SHARED) | _descriptions(cls.__doc__)
-        for method in reversed(methods):
-            described |= _descriptions(method.__doc__)
-        for method in methods:
-            hide_annotations(method)
-            _complete(method, described, cls.__name__)
-        own, heading, rest = inspect.cleandoc(cls.__doc__ or "").partition("\n\nSee Also")
-        cls.__doc__ = own + _AXES + heading + rest
-
-    def _begin(self, ax: Any, figsize: tuple[float, float] | None = None) -> Any:
-        """Return the axes to draw on, which are new where none are given, and keep them."""
-        pyplot = import_extra("matplotlib.pyplot", f"{type(self).__name__}.plot", "plot")
-        if ax is None:
-            _, ax = pyplot.subplots(figsize=figsize, layout="constrained")
-        self.ax_, self.figure_ = ax, ax.figure
-        return ax
+    hide_annotations(display.__init__)
+    methods = [
+        getattr(each, "__func__", each) for name, each in vars(display).items() if name[0] != "_"
+    ]
+    described = _descriptions(_SHARED) | _descriptions(display.__doc__)
+    for method in reversed(methods):
+        described |= _descriptions(method.__doc__)
+    for method in methods:
+        hide_annotations(method)
+        _complete(method, described, display.__name__)
+    own, heading, rest = inspect.cleandoc(display.__doc__ or "").partition("\n\nSee Also")
+    display.__doc__ = own + _AXES + heading + rest
+    return display
 
 
 def hide_annotations(function: _Function) -> _Function:
