@@ -6,7 +6,7 @@ an object from one of them and hands it to the next, and these are the shapes it
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -17,8 +17,55 @@ if TYPE_CHECKING:
     import keras
 
 FloatArray = NDArray[np.floating[Any]]
+Arrays = list[NDArray[Any]]
 Shape = tuple[int, ...]
 History = dict[str, list[float]]
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """All that determines a network and how it is compiled, but for its weights.
+
+    One object answers four questions: what a pickle stores beside the weights, whether an
+    estimator that is trained on still describes the same network, whether its model has to be
+    compiled anew, and which compiled programs serve it.
+
+    Parameters
+    ----------
+    builder : str or callable
+        The estimator's `model`: the name of a built-in network, or what returns a Keras model.
+    input_shape, output_shape : tuple of int
+        Shape of one sample going in and coming out, without the axis of samples.
+    parameters : mapping of str to object
+        The estimator's parameters that describe the network, `latent_dim` for example.
+    options : mapping of str to object
+        The routed ``model__*`` parameters, prefix removed.
+    noise : str, keras.layers.Layer or None
+        Corruption of the input while training.
+    noise_options : mapping of str to object
+        The routed ``noise__*`` parameters, prefix removed.
+    scikeras : mapping of str to object
+        What SciKeras hands to a model function that names it: `meta` and `params`.
+    compiled : mapping of str to object
+        Parameters that ``keras.Model.compile`` depends on, by their full name: `optimizer`,
+        ``optimizer__learning_rate``, `loss`.
+    dtype_policy : str
+        Keras's, when the network was built.
+    seed : int
+        Every random number of the network derives from it.
+    """
+
+    builder: str | Callable[..., Any]
+    input_shape: Shape
+    output_shape: Shape
+    parameters: Mapping[str, Any]
+    options: Mapping[str, Any]
+    noise: Any
+    noise_options: Mapping[str, Any]
+    scikeras: Mapping[str, Any]
+    compiled: Mapping[str, Any]
+    dtype_policy: str
+    seed: int
 
 
 @dataclass(frozen=True)
@@ -60,12 +107,21 @@ class Network:
         Input to code, code to reconstruction; None where a custom model has none.
     callbacks : sequence of keras.callbacks.Callback
         What the network itself needs while it trains, such as a KL warm-up.
+    compiled_by_user : bool
+        Whether the user's own code has compiled the model.
+    initial_weights : callable or None
+        Called while the weights are those it was built with, returns a function of a seed: to the
+        weights that the same builder gives a network of that seed, as arrays in the order of
+        ``trainable_variables`` and ``non_trainable_variables``. It returns None, or is None,
+        where they can't be told without building the network.
     """
 
     model: keras.Model
     encoder: keras.Model | None = None
     decoder: keras.Model | None = None
     callbacks: Sequence[keras.callbacks.Callback] = field(default_factory=tuple)
+    compiled_by_user: bool = False
+    initial_weights: Callable[[], Callable[[int], Arrays] | None] | None = None
 
 
 @dataclass(frozen=True)
@@ -114,21 +170,20 @@ class TrainingPlan:
     jit_compile: bool | str = "auto"
 
 
-class Trainer(Protocol):
-    """One way to train a compiled Keras model (``compile`` has been called on it)."""
+@dataclass(frozen=True)
+class TrainingResult:
+    """What training reports.
 
-    name: str
+    Parameters
+    ----------
+    history : dict of str to list of float
+        Values of every epoch by name: ``loss``, ``val_loss``, metrics.
+    engine : {"compiled", "keras"}
+        How the network was trained.
+    """
 
-    def train(
-        self,
-        model: keras.Model,
-        rows: Batchable,
-        validation: Batchable | None,
-        plan: TrainingPlan,
-        callbacks: Sequence[keras.callbacks.Callback],
-    ) -> History:
-        """Train in place and return the values of every epoch by name (``loss``, ``val_loss``)."""
-        ...
+    history: History
+    engine: str
 
 
 class ErrorFunction(Protocol):

@@ -9,3 +9,7 @@ class NonFiniteLossError(ValueError, FloatingPointError):
 
 class LatentSizeWarning(UserWarning):
     """The code is at least as large as a row, so that nothing needs to be compressed."""
+
+
+class UnsharedProgramWarning(UserWarning):
+    """A model computes something else than an earlier model of the same code did."""

@@ -6,17 +6,17 @@ one row of a small dense network cost 0.01 ms.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
-from weakref import WeakKeyDictionary
 
 import keras
 import numpy as np
 import tensorflow as tf
 from scipy.special import expit
 
-from skae._contracts import FloatArray
-from skae.engine._variables import Arrays, CurrentValues
+from skae._by_value import UnshareableError
+from skae._contracts import Arrays, FloatArray
+from skae.engine._sharing import LayerKeys
 
 # Above this, TensorFlow's fused kernels and second core win.
 MAX_ROWS = 128
@@ -45,42 +45,38 @@ _Step = Callable[[FloatArray, Arrays], FloatArray]
 
 
 class DenseStack:
-    """A chain of dense layers as NumPy steps over the model's own variables.
+    """A chain of dense layers as NumPy steps, which own no weights.
 
     Parameters
     ----------
-    variables : list of keras.Variable
-        In the order in which the steps know them.
     steps : list of callable
-        Each takes rows and all weights, and may overwrite the rows that an earlier step returned.
+        Each takes rows and the weights of the whole network, and may overwrite the rows that an
+        earlier step returned.
     """
 
-    def __init__(self, variables: list[keras.Variable], steps: list[_Step]) -> None:
-        self._weights, self._steps = CurrentValues(variables), steps
+    def __init__(self, steps: list[_Step]) -> None:
+        self._steps = steps
 
-    def __call__(self, rows: FloatArray) -> FloatArray:
+    def __call__(self, rows: FloatArray, weights: Arrays) -> FloatArray:
         """Return the output for rows of float64, which are left as they are.
 
         In float32 a product of one row and the same row of a product of twenty differ in the last
         digit, because BLAS adds in another order; scikit-learn asks for the same prediction.
         """
-        weights = self._weights()
         for step in self._steps:
             rows = step(rows, weights)
         return rows
 
 
-def _dense(layer: keras.layers.Dense, variables: list[keras.Variable]) -> _Step:
-    place = len(variables)
-    variables.append(layer.kernel)
-    if layer.use_bias:
-        variables.append(layer.bias)
-    use_bias, activate = layer.use_bias, _ACTIVATIONS[layer.activation]
+def _dense(layer: keras.layers.Dense, places: Mapping[int, int]) -> _Step:
+    kernel = places[id(layer.kernel)]
+    bias = places[id(layer.bias)] if layer.use_bias else None
+    activate = _ACTIVATIONS[layer.activation]
 
     def step(rows: FloatArray, weights: Arrays) -> FloatArray:
-        z = rows.dot(weights[place])  # half the time of "@" for one row
-        if use_bias:
-            z += weights[place + 1]
+        z = rows.dot(weights[kernel])  # half the time of "@" for one row
+        if bias is not None:
+            z += weights[bias]
         return z if activate is None else activate(z)
 
     return step
@@ -95,11 +91,11 @@ def _reshape(shape: tuple[int, ...]) -> _Step:
     return lambda rows, _: rows.reshape(len(rows), *shape)
 
 
-def _step(layer: Any, variables: list[keras.Variable]) -> _Step | None:
+def _step(layer: Any, places: Mapping[int, int]) -> _Step | None:
     """Return the step of a layer, None for one that does nothing; raise where there is none."""
     if type(layer) in _IDENTITIES:
         return None
-    if type(layer) is keras.layers.Flatten:
+    if type(layer) is keras.layers.Flatten and layer.data_format == "channels_last":
         return _reshape((-1,))
     if type(layer) is keras.layers.Reshape:
         return _reshape(layer.target_shape)
@@ -109,7 +105,7 @@ def _step(layer: Any, variables: list[keras.Variable]) -> _Step | None:
         if type(layer) is keras.layers.Dense and not (
             layer.lora_enabled or layer.quantization_mode
         ):
-            return _dense(layer, variables)
+            return _dense(layer, places)
     raise TypeError(f"{layer!r} has no NumPy step")
 
 
@@ -117,7 +113,7 @@ def _chain(model: keras.Model) -> Iterator[Any]:
     """Yield the layers of a model that is one chain; raise where it is none."""
     if type(model) is keras.Sequential:
         layers = model.layers
-    elif type(model).__name__ == "Functional" and len(model.inputs) == len(model.outputs) == 1:
+    elif type(model).__name__ == "Functional":
         layers = _path(model)
     else:
         raise TypeError(f"{model!r} is no chain of layers")
@@ -129,36 +125,53 @@ def _chain(model: keras.Model) -> Iterator[Any]:
 
 
 def _path(model: keras.Model) -> list[Any]:
-    """Return the operations from the one input of a graph to its one output."""
-    tensor, path = model.outputs[0], []
-    while tensor is not model.inputs[0]:
-        operation, node, _ = tensor._keras_history
-        tensors = operation._inbound_nodes[node].input_tensors
-        if len(tensors) != 1:
-            raise TypeError(f"{operation!r} joins several inputs")
-        path.append(operation)
-        tensor = tensors[0]
-    return path[::-1]
+    """Return the layers of a graph in which each takes what the one before it gives."""
+    layers = model.layers
+    if len(layers) != len(model.operations):
+        raise TypeError(f"{model!r} has operations that are no layers")
+    config = model.get_config()
+    before = layers[0].name
+    for described in config["layers"][1:]:
+        calls = described["inbound_nodes"]
+        sources = [t["config"]["keras_history"] for t in _tensors_of(calls)]
+        if len(calls) != 1 or [source[0] for source in sources] != [before]:
+            raise TypeError(f"{described['name']!r} does not take what {before!r} gives")
+        before = described["name"]
+    if not _names(config["output_layers"]) == [before]:
+        raise TypeError(f"{before!r} is not the output of {model!r}")
+    return layers
 
 
-_STACKS: WeakKeyDictionary[keras.Model, tuple[int, DenseStack | None]] = WeakKeyDictionary()
+def _tensors_of(config: Any) -> Iterator[Any]:
+    """Yield the tensors of a graph's configuration."""
+    if isinstance(config, dict) and config.get("class_name") == "__keras_tensor__":
+        yield config
+    elif isinstance(config, (dict, list, tuple)):
+        for part in config.values() if isinstance(config, dict) else config:
+            yield from _tensors_of(part)
 
 
-def dense_stack(model: keras.Model) -> DenseStack | None:
-    """Return the NumPy steps of a model, or None where it is more than a stack of dense layers."""
-    # Only a Sequential can grow after it was asked for the first time.
-    size = len(model.layers) if isinstance(model, keras.Sequential) else 0
-    kept = _STACKS.get(model)
-    if kept is not None and kept[0] == size:
-        return kept[1]
+def _names(ends: Any) -> list[str]:
+    """Return which layers a graph's configuration names as its ends."""
+    return [ends[0]] if isinstance(ends[0], str) else [end[0] for end in ends]
+
+
+def dense_stack(model: keras.Model, variables: Sequence[keras.Variable]) -> DenseStack | None:
+    """Return the NumPy steps of a model, or None where it is more than a stack of dense layers.
+
+    Parameters
+    ----------
+    model : keras.Model
+    variables : sequence of keras.Variable
+        In the order in which the steps find their values.
+    """
+    places = {id(variable): place for place, variable in enumerate(variables)}
     try:
-        variables: list[keras.Variable] = []
-        steps = [_step(layer, variables) for layer in _chain(model)]
-        stack = DenseStack(variables, [step for step in steps if step is not None])
-    except (KeyError, TypeError):
-        stack = None
-    _STACKS[model] = (size, stack)
-    return stack
+        LayerKeys().of_graph(model)  # what is no more than its configuration says
+        steps = [_step(layer, places) for layer in _chain(model)]
+    except (KeyError, TypeError, UnshareableError):
+        return None
+    return DenseStack([step for step in steps if step is not None])
 
 
 def double_precision(model: keras.Model, rows: Any) -> Any:

@@ -1,24 +1,22 @@
 """Trains by ``keras.Model.fit``: what the compiled programs can't honour ends up here.
 
-Owns the translation of rows and plans into what Keras's loop takes. The order of the rows is the
-engine's own, so that both trainers see the same batches.
+Owns the translation of rows and plans into what Keras's loop takes, and what every trainer watches
+and shows. The order of the rows is the engine's own, so that both trainers see the same batches.
 """
 
 from __future__ import annotations
 
 import math
-import warnings
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 import keras
 import numpy as np
 import tensorflow as tf
 
-from skae._contracts import Batchable, History, TrainingPlan
-from skae._forks import check_not_forked
-from skae.engine._monitor import FiniteLoss, OneProgressBar, checked_history
-from skae.engine._rows import Rows, is_stream
+from skae._contracts import Batchable, TrainingPlan, TrainingResult
+from skae.engine._rows import Rows, Stream, is_stream
+from skae.exceptions import NonFiniteLossError
 
 
 class _Batches(keras.utils.PyDataset):
@@ -43,31 +41,6 @@ class _Batches(keras.utils.PyDataset):
         return (parts[0], *parts) if self._rows.targets is None else tuple(parts)
 
 
-class _OwnTargets(keras.utils.PyDataset):
-    """Somebody's batches, with the inputs as targets where a batch has none."""
-
-    def __init__(self, batches: keras.utils.PyDataset) -> None:
-        super().__init__(
-            workers=batches.workers,
-            use_multiprocessing=batches.use_multiprocessing,
-            max_queue_size=batches.max_queue_size,
-        )
-        self._batches = batches
-
-    @property
-    def num_batches(self) -> int | None:
-        return self._batches.num_batches
-
-    def __getitem__(self, index: int) -> tuple[Any, ...]:
-        return _with_targets(self._batches[index])
-
-    def on_epoch_begin(self) -> None:
-        self._batches.on_epoch_begin()
-
-    def on_epoch_end(self) -> None:
-        self._batches.on_epoch_end()
-
-
 class _EpochStart(keras.callbacks.Callback):
     def __init__(self, batches: _Batches) -> None:
         super().__init__()
@@ -77,102 +50,143 @@ class _EpochStart(keras.callbacks.Callback):
         self._batches.start_epoch(epoch)
 
 
-def _with_targets(batch: Any) -> tuple[Any, ...]:
-    if not isinstance(batch, (tuple, list)):
-        return batch, batch
-    return (batch[0], batch[0]) if len(batch) == 1 else tuple(batch)
+def _dataset(stream: Stream, *, training: bool) -> tf.data.Dataset:
+    """Return a stream's batches with targets, which are the inputs where it has none."""
 
-
-def _from_generator(function: Callable[[], Iterator[Any]]) -> tf.data.Dataset:
     def batches() -> Iterator[tuple[Any, ...]]:
-        dtype = keras.config.floatx()
-        for batch in function():
-            yield tuple(np.asarray(part, dtype) for part in _with_targets(batch))
+        for parts in stream.batches(training=training):
+            yield (parts[0], parts[0]) if len(parts) == 1 else tuple(parts)
 
-    first = next(batches(), None)
-    if first is None:
-        raise ValueError(
-            "The generator function yielded no batch; every call must return a fresh iterator "
-            "over at least one batch of inputs, or (inputs, targets[, sample_weight])."
-        )
-    signature = tuple(tf.TensorSpec((None, *part.shape[1:]), part.dtype) for part in first)
-    return tf.data.Dataset.from_generator(batches, output_signature=signature)
+    shapes = stream.shapes * 2 if len(stream.shapes) == 1 else stream.shapes
+    dtype = keras.config.floatx()
+    signature = tuple(tf.TensorSpec((None, *shape), dtype) for shape in shapes)
+    dataset = tf.data.Dataset.from_generator(batches, output_signature=signature)
+    # Where it does not know how many batches there are, Keras's loop counts a step too many.
+    n_batches = sum(1 for _ in stream.batches())
+    return dataset.apply(tf.data.experimental.assert_cardinality(n_batches))
 
 
-def _as_stream(inputs: Any) -> Any:
-    if isinstance(inputs, keras.utils.PyDataset):
-        return _OwnTargets(inputs)
-    if isinstance(inputs, tf.data.Dataset):
-        return inputs.map(lambda *batch: _with_targets(batch))
-    if callable(inputs):
-        return _from_generator(inputs)
-    raise TypeError(
-        f"Batches came as {type(inputs).__name__}, which can be gone through only once; accepted "
-        "are a tf.data.Dataset, a keras.utils.PyDataset, or a function that returns a new "
-        "iterator over batches at every call."
+def _data(rows: Batchable, plan: TrainingPlan, *, training: bool) -> Any:
+    if is_stream(rows.inputs):
+        return _dataset(Stream(rows.inputs), training=training)
+    return _Batches(Rows(rows), plan, shuffle=training and plan.shuffle)
+
+
+def train_by_keras(
+    model: keras.Model,
+    rows: Batchable,
+    validation: Batchable | None,
+    plan: TrainingPlan,
+    callbacks: Sequence[keras.callbacks.Callback],
+) -> TrainingResult:
+    """Train a compiled model in place by Keras's own loop, over the engine's batches.
+
+    Parameters
+    ----------
+    model : keras.Model
+    rows : Batchable
+    validation : Batchable or None
+    plan : TrainingPlan
+    callbacks : sequence of keras.callbacks.Callback
+
+    Raises
+    ------
+    NonFiniteLossError
+        If a loss, or a weight at the end, is NaN or infinite.
+    """
+    batches = _data(rows, plan, training=True)
+    own = [_EpochStart(batches)] if isinstance(batches, _Batches) else []
+    watch = Watch(plan)
+    model.fit(
+        batches,
+        validation_data=None if validation is None else _data(validation, plan, training=False),
+        epochs=plan.initial_epoch + plan.epochs,
+        initial_epoch=plan.initial_epoch,
+        shuffle=False,
+        verbose=2 if plan.verbose > 1 else 0,
+        callbacks=[*own, *callbacks, *watch.callbacks()],
+    )
+    history = {name: list(map(float, v)) for name, v in model.history.history.items()}
+    weights = [np.asarray(variable) for variable in model.trainable_variables]
+    watch.check(len(model.history.epoch), weights)
+    return TrainingResult(history, "keras")
+
+
+class Watch:
+    """Ends training at the first loss that is NaN or infinite, and shows a progress bar.
+
+    It asks the loop to stop and leaves the error to `check`, which the trainer calls afterwards,
+    so that other callbacks reach their ``on_train_end`` and close their files.
+
+    Parameters
+    ----------
+    plan : TrainingPlan
+    """
+
+    def __init__(self, plan: TrainingPlan) -> None:
+        self._plan = plan
+        self._failure: tuple[int, str] | None = None
+
+    def callbacks(self) -> list[keras.callbacks.Callback]:
+        """Return what Keras's loop needs to run."""
+        bar = [_OneProgressBar(self._plan)] if self._plan.verbose == 1 else []
+        return [*bar, _AfterEpoch(self.is_finite)]
+
+    def is_finite(self, epoch: int, logs: Mapping[str, Any]) -> bool:
+        """Look at the losses of an epoch; False asks the loop to stop."""
+        for name in ("loss", "val_loss"):
+            value = float(logs.get(name, 0.0))
+            if not np.isfinite(value) and self._failure is None:
+                self._failure = (epoch + 1, f"{name!r} became {value}")
+        return self._failure is None
+
+    def check(self, n_epochs: int, weights: Sequence[Any]) -> None:
+        """Raise for what was seen, or where the last step left a weight that is no number.
+
+        An epoch's loss is measured before its last step, so it can't tell.
+        """
+        if self._failure is not None:
+            _fail(*self._failure)
+        if not all(np.isfinite(np.asarray(value)).all() for value in weights):
+            epoch = self._plan.initial_epoch + n_epochs
+            _fail(epoch, "its last step left weights that are NaN or infinite")
+
+
+def _fail(epoch: int, what: str) -> None:
+    raise NonFiniteLossError(
+        f"Training stopped in epoch {epoch}: {what}. Likely causes: a learning rate that is too "
+        "high (try a tenth of it), inputs that are not scaled (try MinMaxScaler or "
+        "StandardScaler), or a loss that does not suit the output activation (such as "
+        "binary cross-entropy on values outside [0, 1])."
     )
 
 
-def _validation_data(rows: Batchable | None, plan: TrainingPlan) -> Any:
-    if rows is None:
-        return None
-    if is_stream(rows.inputs):
-        return _as_stream(rows.inputs)
-    return _Batches(Rows(rows), plan, shuffle=False)
+class _AfterEpoch(keras.callbacks.Callback):
+    """Stops training where a function of an epoch and its logs says no."""
+
+    def __init__(self, goes_on: Callable[[int, Mapping[str, Any]], bool]) -> None:
+        super().__init__()
+        self._goes_on = goes_on
+
+    def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
+        if not self._goes_on(epoch, logs or {}):
+            self.model.stop_training = True
 
 
-class KerasTrainer:
-    """Keras's own loop over the engine's batches."""
+class _OneProgressBar(keras.callbacks.Callback):
+    """One bar for a whole fit, epochs as its steps."""
 
-    name = "keras"
+    def __init__(self, plan: TrainingPlan) -> None:
+        super().__init__()
+        self._plan = plan
 
-    def train(
-        self,
-        model: keras.Model,
-        rows: Batchable,
-        validation: Batchable | None,
-        plan: TrainingPlan,
-        callbacks: Sequence[keras.callbacks.Callback],
-    ) -> History:
-        """Train `model` in place and return the values of every epoch by name.
+    def on_train_begin(self, logs: dict[str, Any] | None = None) -> None:
+        self._bar = keras.utils.Progbar(self._plan.epochs, unit_name="epoch")
 
-        Parameters
-        ----------
-        model : keras.Model
-            Compiled.
-        rows : Batchable
-        validation : Batchable or None
-        plan : TrainingPlan
-        callbacks : sequence of keras.callbacks.Callback
-
-        Returns
-        -------
-        history : dict of str to list of float
-
-        Raises
-        ------
-        NonFiniteLossError
-            If a loss, or a weight at the end, is NaN or infinite.
-        """
-        check_not_forked()
-        own: list[keras.callbacks.Callback] = []
-        if is_stream(rows.inputs):
-            # Keras says so of every stream whose length it does not know. This filter stays:
-            # `warnings.catch_warnings` would put back other threads' filters with its own.
-            warnings.filterwarnings("ignore", message="Your input ran out of data")
-            batches = _as_stream(rows.inputs)
-        else:
-            batches = _Batches(Rows(rows), plan, shuffle=plan.shuffle)
-            own.append(_EpochStart(batches))
-        finite = FiniteLoss()
-        bar = [OneProgressBar(plan)] if plan.verbose == 1 else []
-        model.fit(
-            batches,
-            validation_data=_validation_data(validation, plan),
-            epochs=plan.initial_epoch + plan.epochs,
-            initial_epoch=plan.initial_epoch,
-            shuffle=False,
-            verbose=2 if plan.verbose > 1 else 0,
-            callbacks=[*own, *callbacks, *bar, finite],
-        )
-        return checked_history(model, finite, plan)
+    def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
+        values = list((logs or {}).items())
+        # Stateful: the bar would otherwise show averages over epochs.
+        self._bar.stateful_metrics = {name for name, _ in values}
+        done = epoch - self._plan.initial_epoch + 1
+        last = done == self._plan.epochs or self.model.stop_training
+        self._bar.update(done, values, finalize=last)

@@ -6,53 +6,34 @@ in as tensors and come out as tensors. The model it was traced from is needed fo
 
 from __future__ import annotations
 
+import functools
+import inspect
 from collections.abc import Callable, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass, replace
-from functools import partial
 from typing import Any
 
 import keras
 import numpy as np
 import tensorflow as tf
 
-from skae._contracts import Shape
+from skae._private import build_optimizer, stateless_optimizer, trains
 from skae._xla_context import under_xla
-from skae.engine._dense_stack import dense_stack, double_precision
-from skae.engine._packing import NotPackableError, Packing, divided, pack
-from skae.engine._stateless import stateless_optimizer
-from skae.engine._tracing import NotPureError, Tensors, trace
+from skae.engine._blocks import Layout
+from skae.engine._deferred import DeferredNetwork
+from skae.engine._tensors import (
+    NotPackableError,
+    NotPureError,
+    Packing,
+    Tensors,
+    all_close,
+    divided,
+    pack,
+    trace,
+)
 
-
-@dataclass(frozen=True)
-class Layout:
-    """What a program's blocks look like.
-
-    Parameters
-    ----------
-    input_shape, target_shape : tuple of int, or None for no targets of their own
-        Of one row.
-    weighted : bool
-    training : bool
-        Whether the weights are trained; otherwise losses and metrics are measured.
-    batch_size, block_rows : int or None
-        Fixed sizes, as XLA needs them; None: any number of rows, the last batch shorter.
-    packed : bool
-        Whether small weights travel as one vector.
-    """
-
-    input_shape: Shape
-    target_shape: Shape | None
-    weighted: bool
-    training: bool
-    batch_size: int | None = None
-    block_rows: int | None = None
-    packed: bool = False
-
-    @property
-    def jit_compile(self) -> bool:
-        """Whether XLA compiles the program."""
-        return self.batch_size is not None
+# Inputs, targets, and weights or None.
+Batch = tuple[Any, Any, Any]
 
 
 @dataclass
@@ -81,15 +62,16 @@ class Program:
     Parameters
     ----------
     function : callable
-        Flat state, block and sizes in; flat state and results out.
-    names : tuple of str
-        Of the results.
+        Flat state, block and sizes in; flat state and results, which have `names`, out.
     first_metrics : list of Tensor
         Metrics' variables at the start of an epoch.
     layout : Layout
         What it was built for, not packed where the model turned out not to allow it.
     packing : Packing
         How weights and the optimizer's variables travel.
+    one_batch : callable or None
+        Of weights, other variables and a batch; what another model compares with what it makes of
+        them, to find out whether the program is its own.
     """
 
     function: Callable[..., Any]
@@ -97,6 +79,12 @@ class Program:
     first_metrics: Tensors
     layout: Layout
     packing: Packing
+    one_batch: Callable[..., Tensors] | None = None
+
+
+class _Scope(keras.StatelessScope):  # an assignment stops gradients
+    def add_update(self, update: tuple[Any, Any]) -> None:
+        super().add_update((update[0], tf.stop_gradient(update[1])))
 
 
 class _Steps:
@@ -106,7 +94,9 @@ class _Steps:
         self.model, self.layout = model, layout
         self.trainable = model.trainable_variables
         self.fixed = model.non_trainable_variables
-        # Two more than Keras has: the sum of losses and of rows, kept as its Mean does.
+        # As Keras's loop: layers of a model whose `call` takes no `training` don't train.
+        takes_training = "training" in inspect.signature(model.call).parameters
+        self._mode = {"training": layout.training} if takes_training else {}
         self.metrics = model.metrics_variables
         self.packing = pack(model, packed=layout.packed)
         self.joined = self.packing.weights.join_variables(self.trainable)
@@ -114,111 +104,89 @@ class _Steps:
             stateless_optimizer(model.optimizer, self.joined) if layout.training else None
         )
         self.names: tuple[str, ...] = ()
-
-    def first_metrics(self) -> Tensors:
-        self.model.reset_metrics()
-        zeros = [np.zeros((), np.float32)] * 2
-        return [tf.constant(value) for value in (*map(np.asarray, self.metrics), *zeros)]
-
-    def variables(self) -> list[Any]:
-        slots = self.optimizer.variables if self.optimizer is not None else []
-        return [*self.joined, *self.fixed, *slots, *self.metrics]
+        model.reset_metrics()
+        zeros = [np.zeros((), np.float32)] * 2  # the sum of losses and of rows, as of Keras's Mean
+        self.first_metrics = [tf.constant(v) for v in (*map(np.asarray, self.metrics), *zeros)]
+        self.slots = [] if self.optimizer is None else self.optimizer.variables
 
     def pattern(self) -> State:
-        slots = len(self.optimizer.variables) if self.optimizer is not None else 0
-        sizes = (len(self.joined), len(self.fixed), slots, len(self.metrics) + 2)
+        sizes = map(len, (self.joined, self.fixed, self.slots, self.first_metrics))
         return State(*([None] * size for size in sizes))
 
-    def _forward(
-        self, weights: Tensors, fixed: Tensors, batch: tuple[Any, Any, Any]
-    ) -> tuple[Any, Any, Tensors]:
+    def _forward(self, weights: Tensors, fixed: Tensors, batch: Batch) -> tuple[Any, Any, Tensors]:
         inputs, targets, weight = batch
-        mapping = [
-            *zip(self.trainable, weights, strict=True),
-            *zip(self.fixed, fixed, strict=True),
-        ]
-        training = self.layout.training
-        compiler = under_xla() if self.layout.jit_compile else nullcontext()
-        with compiler, keras.StatelessScope(mapping, collect_losses=True) as scope:
-            # As Keras's loop: layers of a model whose `call` takes no `training` don't train.
-            told = {"training": training} if self.model._call_has_training_arg else {}
-            outputs = self.model(inputs, **told)
+        mapping = list(zip([*self.trainable, *self.fixed], [*weights, *fixed], strict=True))
+        compiling = under_xla() if self.layout.jit_compile else nullcontext()
+        with compiling, _Scope(mapping, collect_losses=True) as scope:
+            outputs = self.model(inputs, **self._mode)
             loss = self.model.compute_loss(
-                x=inputs, y=targets, y_pred=outputs, sample_weight=weight, training=training
+                inputs, targets, outputs, weight, training=self.layout.training
             )
+        pairs = zip(self.trainable, weights, strict=True)
+        changed = [v.path for v, given in pairs if scope.get_current_value(v) is not given]
+        if changed:
+            raise NotPureError(f"it assigns its trainable weight {changed[0]!r} when it is called")
         return loss, outputs, [scope.get_current_value(variable) for variable in self.fixed]
 
-    def _measure(
-        self, state: State, batch: tuple[Any, Any, Any], outputs: Any, loss: Any
-    ) -> Tensors:
+    def _measure(self, state: State, batch: Batch, outputs: Any, loss: Any) -> Tensors:
         inputs, targets, weight = batch
         rows = tf.cast(tf.shape(inputs)[0], tf.float32)
-        mapping = list(zip(self.metrics, state.metrics[:-2], strict=True))
-        with keras.StatelessScope(mapping) as scope:
+        with keras.StatelessScope(
+            list(zip(self.metrics, state.metrics[:-2], strict=True))
+        ) as scope:
             self.model.compute_metrics(inputs, targets, outputs, sample_weight=weight)
         total = state.metrics[-2] + tf.cast(loss, tf.float32) * rows
         values = [scope.get_current_value(variable) for variable in self.metrics]
         return [*values, total, state.metrics[-1] + rows]
 
-    def step(self, state: State, batch: tuple[Any, Any, Any]) -> State:
+    def step(self, state: State, batch: Batch) -> State:
         """Return the state after one batch."""
         weights = self.packing.weights.part(state.trainable)
-        if self.optimizer is None:
-            loss, outputs, _ = self._forward(weights, state.fixed, batch)
-            metrics = self._measure(state, batch, outputs, loss)
-            return State(state.trainable, state.fixed, [], metrics)
         with tf.GradientTape() as tape:
             tape.watch(weights)
             loss, outputs, fixed = self._forward(weights, state.fixed, batch)
-            scaled = self.optimizer.scale_loss(loss)
-        gradients = self.packing.weights.join_gradients(tape.gradient(scaled, weights))
+            scaled = loss if self.optimizer is None else self.optimizer.scale_loss(loss)
         metrics = self._measure(state, batch, outputs, loss)
-        trainable, slots = self.optimizer.stateless_apply(
-            state.optimizer, gradients, state.trainable
-        )
+        if self.optimizer is None:
+            return State(state.trainable, state.fixed, [], metrics)
+        gradients = self.packing.weights.join_gradients(tape.gradient(scaled, weights))
+        apply = self.optimizer.stateless_apply
+        trainable, slots = apply(state.optimizer, gradients, state.trainable)
         return State(trainable, fixed, slots, metrics)
+
+    def one_batch(self, *arguments: Any) -> Tensors:
+        """Return all that one batch makes, of weights, other variables and the batch."""
+        n, m = len(self.trainable), len(self.trainable) + len(self.fixed)
+        weights, fixed = list(arguments[:n]), list(arguments[n:m])
+        batch = _as_batch(arguments[m:], self.layout)
+        with tf.GradientTape() as tape:
+            tape.watch(weights)
+            loss, outputs, fixed = self._forward(weights, fixed, batch)
+        gradients = filter(tf.is_tensor, tape.gradient(loss, weights))
+        first = State([], [], [], self.first_metrics)
+        first.metrics = self._measure(first, batch, outputs, loss)
+        made = [loss, outputs, self.results(first), *fixed, *gradients]
+        return list(map(tf.convert_to_tensor, made))
 
     def results(self, state: State) -> Any:
         """Return what the metrics say, as one tensor, and note their names."""
-        mapping = list(zip(self.metrics, state.metrics[:-2], strict=True))
-        with keras.StatelessScope(mapping):
+        with keras.StatelessScope(list(zip(self.metrics, state.metrics[:-2], strict=True))):
             values = dict(self.model.get_metrics_result())
         values["loss"] = tf.math.divide_no_nan(state.metrics[-2], state.metrics[-1])
-        # Keras reports the loss last of all in an epoch's logs only by accident of sorting.
         self.names = tuple(sorted(values))
         return tf.stack([tf.cast(values[name], tf.float32) for name in self.names])
 
-
-def _specs(steps: _Steps, layout: Layout) -> list[tf.TensorSpec]:
-    floating = keras.config.floatx()
-    state = [tf.TensorSpec(v.shape, v.dtype) for v in steps.variables()]
-    state += [tf.TensorSpec((), tf.float32)] * 2
-    block = [tf.TensorSpec((layout.block_rows, *layout.input_shape), floating)]
-    if layout.target_shape is not None:
-        block.append(tf.TensorSpec((layout.block_rows, *layout.target_shape), floating))
-    if layout.weighted:
-        axes = len(block[-1].shape) - 2
-        block.append(tf.TensorSpec((layout.block_rows, *[1] * axes), floating))
-    return [*state, *block, tf.TensorSpec((), tf.int32), tf.TensorSpec((), tf.int32)]
-
-
-def _block_function(steps: _Steps, layout: Layout) -> Callable[..., Any]:
-    pattern = steps.pattern()
-    n_state = len(pattern.flat())
-
-    cut = partial(_cut, layout.batch_size)
-
-    def run_block(*arguments: Any) -> tuple[Any, ...]:
+    def block(self, *arguments: Any) -> tuple[Any, ...]:
+        """Return the state after all batches of a block, and results behind it."""
+        pattern = self.pattern()
+        n_state = len(pattern.flat())
         block, (rows, size) = list(arguments[n_state:-2]), arguments[-2:]
-        weight = block.pop() if layout.weighted else None
-        inputs, targets = block[0], block[-1]
+        take = functools.partial(_rows_of, self.layout.batch_size)
 
         def body(start: Any, *flat: Any) -> tuple[Any, ...]:
             stop = tf.minimum(start + size, rows)
-            batch = cut(inputs, start, stop)
-            wanted = batch if layout.target_shape is None else cut(targets, start, stop)
-            weights = None if weight is None else cut(weight, start, stop)
-            after = steps.step(pattern.like(flat), (batch, wanted, weights)).flat()
+            batch = _as_batch([take(part, start, stop) for part in block], self.layout)
+            after = self.step(pattern.like(flat), batch).flat()
             for tensor, before in zip(after, flat, strict=True):
                 tensor.set_shape(before.shape)
             return (start + size, *after)
@@ -230,15 +198,20 @@ def _block_function(steps: _Steps, layout: Layout) -> Callable[..., Any]:
             parallel_iterations=1,
         )
         after = pattern.like(flat)
-        results = steps.results(after)
-        if not layout.jit_compile:  # XLA's results have memory of their own
+        results = self.results(after)
+        if not self.layout.jit_compile:  # XLA's results have memory of their own
             after.fixed, after.metrics = map(_own_memory, (after.fixed, after.metrics))
         return (*after.flat(), results)
 
-    return run_block
+
+def _as_batch(parts: Sequence[Any], layout: Layout) -> Batch:
+    """Return inputs, targets (the inputs, where there are none) and weights."""
+    inputs, *others = parts
+    weight = others.pop() if layout.weighted else None
+    return inputs, others[0] if others else inputs, weight
 
 
-def _cut(size: int | None, part: Any, start: Any, stop: Any) -> Any:
+def _rows_of(size: int | None, part: Any, start: Any, stop: Any) -> Any:
     """Return the rows of a batch, of the one size that XLA knows where there is one."""
     if size is None:
         return part[start:stop]
@@ -251,42 +224,73 @@ def _own_memory(tensors: Tensors) -> Tensors:
     return [tf.raw_ops.DeepCopy(x=t) if t.dtype.is_floating else t for t in tensors]
 
 
-def build_program(model: keras.Model, layout: Layout) -> Program:
+def build_program(model: keras.Model, layout: Layout, *, verifiable: bool) -> Program:
     """Trace a block of batches of `model`.
 
     Parameters
     ----------
     model : keras.Model
-        Built and compiled; left as it is, its metrics' state aside.
+        Compiled; left as it is, its metrics' state aside.
     layout : Layout
-
-    Returns
-    -------
-    program : Program
+    verifiable : bool
+        Whether another model may want to find out whether the program is its own.
 
     Raises
     ------
     NotPureError
-        If the model has several outputs, or reads a variable that Keras does not list among its
-        own.
+        If the model has several outputs, assigns a trainable weight when it is called, or reads a
+        variable that Keras does not list among its own.
     """
+    build_optimizer(model)
+    if not trains(model.optimizer, model.trainable_variables):
+        raise NotPureError("its optimizer was built for other weights than it trains now")
     _build_metrics(model, layout)
     steps = _Steps(model, layout)
-    first = steps.first_metrics()
-    block, specs = _block_function(steps, layout), _specs(steps, layout)
+    specs = [tf.TensorSpec(v.shape, v.dtype) for v in [*steps.joined, *steps.fixed, *steps.slots]]
+    specs += [tf.TensorSpec(v.shape, v.dtype) for v in steps.first_metrics]
+    specs += [*layout.specs(layout.block_rows), *[tf.TensorSpec((), tf.int32)] * 2]
     try:
-        function = trace(block, specs, jit_compile=layout.jit_compile)
+        function = trace(steps.block, specs, jit_compile=layout.jit_compile)
     except NotPackableError:
-        return build_program(model, replace(layout, packed=False))
-    return Program(function, steps.names, first, layout, steps.packing)
+        return build_program(model, replace(layout, packed=False), verifiable=verifiable)
+    one_batch = None
+    if verifiable:
+        variables = [*steps.trainable, *steps.fixed]
+        specs = [tf.TensorSpec(v.shape, v.dtype) for v in variables] + layout.specs(None)
+        one_batch = trace(steps.one_batch, specs)
+    return Program(function, steps.names, steps.first_metrics, layout, steps.packing, one_batch)
+
+
+def computes_alike(network: DeferredNetwork, batch: Sequence[Any], program: Program) -> bool | None:
+    """Tell whether a program traced from another model computes what a network does, run eagerly.
+
+    None: two runs of the network itself do not agree, so that it can't be told.
+
+    Of one batch, loss with penalties, outputs, metrics, gradients, and what layers keep.
+
+    Parameters
+    ----------
+    network : DeferredNetwork
+    batch : sequence of ndarray
+        Inputs, and targets and weights where the program takes any.
+    program : Program
+    """
+    assert program.one_batch is not None
+    model = network.network.model
+    build_optimizer(model)
+    arguments = [*network.values(), *map(tf.constant, batch)]
+    _build_metrics(model, program.layout)
+    own = _Steps(model, replace(program.layout, packed=False, batch_size=None))
+    made = own.one_batch(*arguments)
+    if all_close(program.one_batch(*arguments), made):
+        return True
+    return False if all_close(own.one_batch(*arguments), made) else None
 
 
 def _build_metrics(model: keras.Model, layout: Layout) -> None:
     """Have Keras create the metrics' variables, which it does at the first batch it sees."""
-    shape = layout.input_shape if layout.target_shape is None else layout.target_shape
-    inputs, targets = (
-        np.zeros((1, *part), keras.config.floatx()) for part in (layout.input_shape, shape)
-    )
+    parts = [np.zeros((1, *s.shape[1:]), s.dtype.name) for s in layout.specs(None)]
+    inputs, targets, _ = _as_batch(parts, layout)
     # A layer that draws in every call would advance its seeds here, and a first fit would then
     # differ from one that finds its program in the cache.
     with keras.StatelessScope():
@@ -294,27 +298,3 @@ def _build_metrics(model: keras.Model, layout: Layout) -> None:
     if not tf.is_tensor(outputs):
         raise NotPureError("it has several outputs")
     model.compute_metrics(inputs, targets, outputs)
-
-
-def build_scoring(
-    model: keras.Model,
-    shapes: tuple[Shape, Shape | None],
-    measure: Callable[..., Any] | None,
-    *,
-    jit_compile: bool,
-) -> Callable[..., Any]:
-    """Trace a model in inference mode, its weights taken in; see `_store.scoring_program`."""
-    variables = model.variables
-    floating = keras.config.floatx()
-    # As few rows are measured in NumPy: a row that lies on a detector's cut has to stay there.
-    exact = measure is not None and dense_stack(model) is not None
-
-    def score(*arguments: Any) -> tuple[Any]:
-        weights, rows = arguments[: len(variables)], arguments[len(variables) :]
-        with keras.StatelessScope(list(zip(variables, weights, strict=True))):
-            outputs = double_precision(model, rows[0]) if exact else model(rows[0], training=False)
-        return (outputs if measure is None else measure(rows[-1], outputs),)
-
-    specs = [tf.TensorSpec(variable.shape, variable.dtype) for variable in variables]
-    specs += [tf.TensorSpec((None, *shape), floating) for shape in shapes if shape is not None]
-    return trace(score, specs, jit_compile=jit_compile)

@@ -1,23 +1,63 @@
-"""Reads rows out of arrays, memory maps and whatever else yields slices, in bounded memory.
+"""Where training samples come from: arrays that are read by rows, and streams of batches.
 
-Owns where the rows lie, how they are read and that they come out in one float type. Never holds
-batches, epochs or models.
+Arrays, memory maps and whatever else yields slices are read in bounded memory, in an order that is
+a pure function of seed and epoch, and come out in one float type. Streams come in an order of their
+own. Never holds epochs or models.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 from itertools import pairwise
 from typing import Any
 
 import keras
 import numpy as np
+import tensorflow as tf
+from numpy.typing import NDArray
 
 from skae._contracts import Batchable, FloatArray, Shape
-from skae.engine._order import Indices, epoch_order
 
+Indices = NDArray[np.int64]
 # Rows are gathered from disk in chunks of this size, one at a time.
 CHUNK_BYTES = 64 * 2**20
+
+
+def epoch_order(
+    n_samples: int, *, seed: int, epoch: int, shuffle: bool = True, chunk: int | None = None
+) -> Indices:
+    """Return the rows of one epoch in the order in which they are trained on.
+
+    It depends on its arguments alone, so that the compiled trainer and Keras's loop see the same
+    batches, and a fit is repeatable without any global random state.
+
+    Parameters
+    ----------
+    n_samples : int
+    seed, epoch : int
+    shuffle : bool, default=True
+    chunk : int or None, default=None
+        Rows in a chunk of data that does not fit into memory: the chunks are shuffled, then the
+        rows within each, so that a pass reads every chunk once. None shuffles all rows alike.
+
+    Returns
+    -------
+    order : ndarray of shape (n_samples,)
+    """
+    if not shuffle:
+        return np.arange(n_samples)
+    rng = np.random.default_rng([abs(seed), epoch])
+    if chunk is None or chunk >= n_samples:
+        return rng.permutation(n_samples)
+    starts = rng.permutation(np.arange(0, n_samples, chunk))
+    order = np.empty(n_samples, np.int64)
+    filled = 0
+    for start in starts:
+        size = min(chunk, n_samples - start)
+        order[filled : filled + size] = start + rng.permutation(size)
+        filled += size
+    return order
 
 
 class Source:
@@ -77,6 +117,15 @@ class Source:
         return self._held[1]
 
 
+def shaped_weights(weights: Any, row_shape: Shape) -> FloatArray:
+    """Return weights of rows with as many axes as Keras multiplies.
+
+    Keras averages a value over its last axis and multiplies what is left by the weights.
+    """
+    weights = np.asarray(weights, keras.config.floatx())
+    return weights.reshape(-1, *[1] * (len(row_shape) - 1))
+
+
 class Rows:
     """Inputs, targets and weights of the same rows, read together.
 
@@ -84,18 +133,18 @@ class Rows:
     ----------
     batchable : Batchable
         With array-likes, not streams.
+    batch_size : int, default=1
     """
 
-    def __init__(self, batchable: Batchable) -> None:
+    def __init__(self, batchable: Batchable, batch_size: int = 1) -> None:
+        self._batch_size = batch_size
         self.inputs = Source(batchable.inputs)
         same = batchable.targets is None or batchable.targets is batchable.inputs
         self.targets = None if same else Source(batchable.targets)
         self.weight: Source | None = None
         if batchable.sample_weight is not None:
-            weight = np.asarray(batchable.sample_weight, self.inputs.dtype)
-            # Keras averages a value over its last axis and multiplies what is left by the weights.
-            axes = len((self.targets or self.inputs).shape) - 2
-            self.weight = Source(weight.reshape(-1, *[1] * axes))
+            row_shape = (self.targets or self.inputs).shape[1:]
+            self.weight = Source(shaped_weights(batchable.sample_weight, row_shape))
         parts = (self.inputs, self.targets, self.weight)
         self.parts = [part for part in parts if part is not None]
         self.dtype = self.inputs.dtype
@@ -113,6 +162,11 @@ class Rows:
         return epoch_order(len(self), seed=seed, epoch=epoch, shuffle=shuffle, chunk=self._chunk)
 
     @property
+    def is_weighted(self) -> bool:
+        """Whether the last of the parts is weights."""
+        return self.weight is not None
+
+    @property
     def shapes(self) -> list[Shape]:
         """Shapes of one row of inputs, and of targets and weights where there are any."""
         return [part.shape[1:] for part in self.parts]
@@ -121,6 +175,11 @@ class Rows:
         """Copy inputs, targets and weights at `indices` into as many arrays."""
         for part, rows in zip(self.parts, out, strict=True):
             part.take(indices, rows)
+
+    @property
+    def first_batch(self) -> list[FloatArray]:
+        """Inputs, targets and weights of the first rows."""
+        return [part.slice(0, min(self._batch_size, len(self))) for part in self.parts]
 
 
 def is_stream(inputs: Any) -> bool:
@@ -133,3 +192,99 @@ def is_stream(inputs: Any) -> bool:
     if hasattr(inputs, "shape") or hasattr(inputs, "__array__"):
         return False
     return callable(inputs) or (hasattr(inputs, "__iter__") and not hasattr(inputs, "__getitem__"))
+
+
+class Stream:
+    """Batches that come by themselves; the one place that knows what kinds there are.
+
+    Parameters
+    ----------
+    source : tf.data.Dataset, keras.utils.PyDataset or callable
+        Of batches ``inputs``, ``(inputs, targets)`` or ``(inputs, targets, sample_weight)``. A
+        callable returns a new iterator over them at every call.
+
+    Raises
+    ------
+    TypeError
+        If the source can be gone through only once.
+    ValueError
+        If it has no end, gives no batch, or a batch without rows of values.
+    """
+
+    def __init__(self, source: Any) -> None:
+        self.source = source
+        self._iterate = _iteration(source)
+        first = next(self.batches(), None)
+        if first is None or len(first[0]) == 0:
+            raise ValueError(
+                f"X, a {type(source).__name__}, gave no batch of rows; it must give at least one, "
+                "and a function must return a new iterator at every call."
+            )
+        self.first_batch = first
+        if first[0].ndim < 2:
+            raise ValueError(
+                f"X gave a batch of shape {first[0].shape}; batches must have the shape "
+                "(n_samples, n_features) or (n_samples, ...)."
+            )
+
+    @property
+    def is_weighted(self) -> bool:
+        """Whether the last of the parts is weights."""
+        return len(self.first_batch) == 3
+
+    @property
+    def shapes(self) -> list[Shape]:
+        """Shapes of one row of inputs, and of targets and weights where there are any."""
+        return [part.shape[1:] for part in self.first_batch]
+
+    def batches(self, *, training: bool = False) -> Iterator[list[FloatArray]]:
+        """Go through all batches once.
+
+        Parameters
+        ----------
+        training : bool, default=False
+            Whether this is an epoch, whose begin and end a ``PyDataset`` hears of.
+
+        Yields
+        ------
+        batch : list of ndarray
+            Inputs, and targets and weights where the batch has them, in Keras's float type.
+        """
+        dtype = keras.config.floatx()
+        for batch in self._iterate(training):
+            parts = [*batch] if isinstance(batch, (tuple, list)) else [batch]
+            arrays = [np.asarray(part, dtype) for part in parts]
+            if len(arrays[0]) == 0:
+                continue
+            if len(arrays) == 3:
+                arrays[2] = shaped_weights(arrays[2], arrays[1].shape[1:])
+            yield arrays
+
+
+def _iteration(source: Any) -> Callable[[bool], Iterator[Any]]:
+    """Return a function that goes through a source's batches from the start."""
+    if isinstance(source, tf.data.Dataset):
+        if source.cardinality() == tf.data.INFINITE_CARDINALITY:
+            raise ValueError(
+                "X is a tf.data.Dataset without an end; remove repeat(), since every epoch goes "
+                "through X once."
+            )
+        return lambda _: iter(source.as_numpy_iterator())
+    if isinstance(source, keras.utils.PyDataset):
+        return partial(_items, source)
+    if callable(source):
+        return lambda _: iter(source())
+    raise TypeError(
+        f"X gives batches, but as a {type(source).__name__} it can be gone through only once; pass "
+        "a function that returns a new iterator at every call, a tf.data.Dataset, or a "
+        "keras.utils.PyDataset."
+    )
+
+
+def _items(source: keras.utils.PyDataset, training: bool) -> Iterator[Any]:
+    if training:
+        source.on_epoch_begin()
+    for index in range(len(source)):
+        yield source[index]
+    if training:
+        source.on_epoch_end()

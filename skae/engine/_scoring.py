@@ -1,27 +1,29 @@
-"""Runs models on many rows: reconstruct, encode, decode, errors.
+"""Runs networks on many rows: reconstruct, encode, decode, errors.
 
-Owns slices and shapes. Weights go into a program with every call, so that one program serves
-every model of an architecture and weights set by hand count.
+Owns slices and shapes. Weights go into a program with every call, so that one program serves every
+network of an architecture and weights set by hand count.
 """
 
 from __future__ import annotations
 
 import functools
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Hashable, Iterator
+from dataclasses import dataclass
 from typing import Any, Literal
 
 import keras
 import numpy as np
 import tensorflow as tf
 
+from skae._by_value import Keys, UnshareableError
 from skae._contracts import ErrorFunction, FloatArray
 from skae._forks import check_not_forked
-from skae.engine._dense_stack import MAX_ROWS, DenseStack, dense_stack
+from skae._private import problem
+from skae.engine._deferred import DeferredNetwork
+from skae.engine._dense_stack import MAX_ROWS, DenseStack, dense_stack, double_precision
 from skae.engine._rows import Source
-from skae.engine._store import scoring_program
-from skae.engine._tracing import NotPureError
-from skae.engine._variables import read
+from skae.engine._tensors import NotPureError, Tensors, all_close, trace
 
 # Two cores have enough to do in a slice, and what a deep network keeps of it is still small.
 SLICE_BYTES = 8 * 2**20
@@ -30,91 +32,38 @@ SLICE_BYTES = 8 * 2**20
 _SMALLEST_PADDED = 32
 
 
-def run(model: keras.Model, X: Any, *, jit_compile: bool | str = "auto") -> FloatArray:
-    """Return the output of `model` for the rows of `X`, in inference mode.
+@dataclass(frozen=True)
+class _Task:
+    """What is made of a network's part: its output, or errors of it.
 
     Parameters
     ----------
-    model : keras.Model
-        A whole network, an encoder or a decoder.
-    X : array-like of shape (n_samples, ...)
-    jit_compile : bool or "auto", default="auto"
-        Whether XLA compiles the program. "auto" leaves it out: for one way through the data,
-        TensorFlow's fused kernels are as fast, take any number of rows, and need no compiling.
-
-    Returns
-    -------
-    outputs : ndarray of shape (n_samples, ...)
-
-    Examples
-    --------
-    >>> import keras
-    >>> import numpy as np
-    >>> from skae.engine import run
-    >>> model = keras.Sequential([keras.Input((2,)), keras.layers.Dense(3)])
-    >>> run(model, np.ones((5, 2))).shape
-    (5, 3)
+    part : str
+    error : ErrorFunction or None
+        None for the output itself.
+    per : {"row", "value"}
+    jit_compile : bool
     """
-    check_not_forked()
-    return _score(model, X, None, None, jit_compile=jit_compile)
 
+    part: str
+    error: ErrorFunction | None
+    per: str
+    jit_compile: bool
 
-def run_errors(
-    model: keras.Model,
-    X: Any,
-    error: ErrorFunction,
-    *,
-    targets: Any = None,
-    per: Literal["row", "value"] = "row",
-    jit_compile: bool | str = "auto",
-) -> FloatArray:
-    """Return the error of the reconstruction of `X`, by row or by value.
+    def name(self, shape: tuple[int, ...]) -> tuple[Hashable, bool]:
+        """Return what tells this task from others, and whether that is the whole truth."""
+        keys = Keys()
+        try:
+            error = keys.of(self.error)
+        except UnshareableError:  # the same object is the same error
+            error = _Identity(self.error)
+        name = ("score", self.part, error, self.per, self.jit_compile, shape)
+        return name, not keys.has_user_code
 
-    Parameters
-    ----------
-    model : keras.Model
-    X : array-like of shape (n_samples, ...)
-    error : ErrorFunction
-        Computed inside the compiled program.
-    targets : array-like or None, default=None
-        What the output is compared with; None: `X`.
-    per : {"row", "value"}, default="row"
-    jit_compile : bool or "auto", default="auto"
-        As in `run`.
-
-    Returns
-    -------
-    errors : ndarray of shape (n_samples,), float64, or of the shape of `X`
-        "row": the mean over all axes but that of samples.
-
-    Examples
-    --------
-    >>> import keras
-    >>> import numpy as np
-    >>> from skae.engine import run_errors
-    >>> model = keras.Sequential([keras.Input((2,)), keras.layers.Dense(2)])
-    >>> run_errors(model, np.ones((5, 2)), lambda x, r: abs(x - r)).shape
-    (5,)
-    """
-    check_not_forked()
-    if per not in ("row", "value"):
-        raise ValueError(f"per must be 'row' or 'value'; got {per!r}.")
-    errors = _score(model, X, _Measure(error, per), targets, jit_compile=jit_compile)
-    return errors.astype(np.float64, copy=False) if per == "row" else errors
-
-
-@functools.lru_cache(8)
-def _ones(n: int) -> FloatArray:
-    return np.ones(n)
-
-
-class _Measure:
-    """An error function, and whether its values are averaged by row."""
-
-    def __init__(self, error: ErrorFunction, per: str) -> None:
-        self.error, self.per = error, per
-
-    def __call__(self, targets: Any, outputs: Any) -> Any:
+    def measure(self, targets: Any, outputs: Any) -> Any:
+        """Return outputs, or errors of them."""
+        if self.error is None:
+            return outputs
         if not isinstance(outputs, np.ndarray):
             # A model of another precision than Keras's float type answers in its own.
             wide = keras.backend.result_type(targets.dtype, outputs.dtype)
@@ -130,35 +79,114 @@ class _Measure:
         return tf.cast(tf.reduce_mean(errors, axis=axes), keras.config.floatx())
 
 
-def _score(
-    model: keras.Model,
-    X: Any,
-    measure: _Measure | None,
-    targets: Any,
-    *,
-    jit_compile: bool | str,
+class _Identity:
+    """An object known by its identity, which is kept as long as this is."""
+
+    def __init__(self, value: object) -> None:
+        self.value = value
+
+    def __hash__(self) -> int:
+        return id(self.value)
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, _Identity) and self.value is other.value
+
+
+@functools.lru_cache(8)
+def _ones(n: int) -> FloatArray:
+    return np.ones(n)
+
+
+def run(
+    network: DeferredNetwork, X: Any, part: str = "model", *, jit_compile: bool | str = "auto"
 ) -> FloatArray:
-    if isinstance(X, np.ndarray) and len(X) <= MAX_ROWS and jit_compile is not True:
-        stack = dense_stack(model)
+    """Return the output of a network for the rows of `X`, in inference mode.
+
+    Parameters
+    ----------
+    network : DeferredNetwork
+    X : array-like of shape (n_samples, ...)
+    part : str, default="model"
+        "model", "encoder", "decoder", or the name of a view that was added.
+    jit_compile : bool or "auto", default="auto"
+        Whether XLA compiles the program. "auto" leaves it out: for one way through the data,
+        TensorFlow's fused kernels are as fast, take any number of rows, and need no compiling.
+
+    Returns
+    -------
+    outputs : ndarray of shape (n_samples, ...)
+    """
+    return _score(network, X, _Task(part, None, "value", jit_compile is True))
+
+
+def run_errors(
+    network: DeferredNetwork,
+    X: Any,
+    error: ErrorFunction,
+    *,
+    per: Literal["row", "value"] = "row",
+    jit_compile: bool | str = "auto",
+) -> FloatArray:
+    """Return the error of the reconstruction of `X`, by row or by value.
+
+    Parameters
+    ----------
+    network : DeferredNetwork
+    X : array-like of shape (n_samples, ...)
+    error : ErrorFunction
+        Computed inside the compiled program.
+    per : {"row", "value"}, default="row"
+    jit_compile : bool or "auto", default="auto"
+        As in `run`.
+
+    Returns
+    -------
+    errors : ndarray of shape (n_samples,), float64, or of the shape of `X`
+        "row": the mean over all axes but that of samples.
+    """
+    errors = _score(network, X, _Task("model", error, per, jit_compile is True))
+    return errors.astype(np.float64, copy=False) if per == "row" else errors
+
+
+def _score(network: DeferredNetwork, X: Any, task: _Task) -> FloatArray:
+    check_not_forked()
+    is_small = isinstance(X, np.ndarray) and len(X) <= MAX_ROWS
+    if is_small and not task.jit_compile and problem() is None:
+        stack = _stack(network, task.part, X)
         if stack is not None:
-            return _few(stack, X, measure, targets)
+            return _few(stack, network, X, task)
     source = Source(X)
-    wanted = None if targets is None else Source(targets)
-    score = _scorer(model, source, measure, wanted, jit_compile=jit_compile)
+    score = _scorer(network, source, task)
     parts = [score(*bounds) for bounds in _bounds(source)]
     return parts[0] if len(parts) == 1 else np.concatenate(parts)
 
 
-def _few(stack: DenseStack, X: FloatArray, measure: _Measure | None, targets: Any) -> FloatArray:
+def _stack(network: DeferredNetwork, part: str, X: FloatArray) -> DenseStack | None:
+    """Return the NumPy steps of a network's part, None where there are none."""
+
+    def alike(found: tuple[DenseStack | None]) -> bool:
+        if found[0] is None:
+            return True
+        outputs = network.view(part)(X.astype(np.float32), training=False)
+        return all_close([found[0](X, network.doubles())], [outputs])
+
+    with network.programs.place("stack", part, traits=True) as place:
+        place.verify(alike)
+        place.program = place.program or (
+            dense_stack(place.network.view(part), place.network.variables),
+        )
+    stack: DenseStack | None = place.program[0]
+    return stack
+
+
+def _few(stack: DenseStack, network: DeferredNetwork, X: FloatArray, task: _Task) -> FloatArray:
     # Rounded where a program rounds, so that a row has one result, however many come with it.
     floating = keras.config.floatx()
     rows = X.astype(floating, copy=False).astype(np.float64)
-    outputs = stack(rows)
-    if measure is None:
+    outputs = stack(rows, network.doubles())
+    if task.error is None:
         return outputs.astype(np.float32)
-    if targets is not None:
-        rows = np.asarray(targets).astype(floating).astype(np.float64)
-    return np.asarray(measure(rows, outputs), floating)
+    return np.asarray(task.measure(rows, outputs), floating)
 
 
 def _slice_rows(source: Source) -> int:
@@ -178,36 +206,57 @@ def _padded(rows: FloatArray, largest: int) -> FloatArray:
 
 
 def _scorer(
-    model: keras.Model,
-    source: Source,
-    measure: _Measure | None,
-    targets: Source | None,
-    *,
-    jit_compile: bool | str,
+    network: DeferredNetwork, source: Source, task: _Task
 ) -> Callable[[int, int], FloatArray]:
-    shapes = (source.shape[1:], None if targets is None else targets.shape[1:])
-    xla = jit_compile is True
-    sources = [source] if targets is None else [source, targets]
+    def by_keras(start: int, stop: int) -> FloatArray:
+        rows = source.slice(start, stop)
+        result = task.measure(rows, network.view(task.part)(rows, training=False))
+        return np.asarray(result).astype(source.dtype, copy=False)
+
+    if problem() is not None:
+        return by_keras
+
+    def alike(program: Any) -> bool | None:
+        rows = source.slice(0, _SMALLEST_PADDED)
+        own = [by_keras(0, len(rows))]
+        if all_close(program(*network.values(), tf.constant(rows)), own):
+            return True
+        return False if all_close([by_keras(0, len(rows))], own) else None
+
+    name, is_known = task.name(source.shape[1:])
     try:
-        program = scoring_program(model, shapes, measure, xla=xla)
+        with network.programs.place(name, task.part, is_known=is_known) as place:
+            place.verify(alike)
+            place.program = place.program or _traced(place.network, source.shape[1:], task)
     except NotPureError:
-        return lambda start, stop: _by_keras(
-            model, [s.slice(start, stop) for s in sources], measure
-        )
-    weights = read(model.variables)
-    largest = _slice_rows(source)
+        return by_keras
+    values, largest = network.values(), _slice_rows(source)
 
     def score(start: int, stop: int) -> FloatArray:
-        parts = [part.slice(start, stop) for part in sources]
-        if xla or stop - start < _SMALLEST_PADDED:
-            parts = [_padded(part, largest) for part in parts]
-        (result,) = program(*weights, *(tf.convert_to_tensor(part) for part in parts))
+        rows = source.slice(start, stop)
+        if task.jit_compile or stop - start < _SMALLEST_PADDED:
+            rows = _padded(rows, largest)
+        (result,) = place.program(*values, tf.convert_to_tensor(rows))
         return result.numpy()[: stop - start].astype(source.dtype, copy=False)
 
     return score
 
 
-def _by_keras(model: keras.Model, parts: list[FloatArray], measure: _Measure | None) -> FloatArray:
-    outputs = model(parts[0], training=False)
-    result = outputs if measure is None else measure(parts[-1], outputs)
-    return np.asarray(result).astype(parts[0].dtype, copy=False)
+def _traced(
+    network: DeferredNetwork, shape: tuple[int, ...], task: _Task
+) -> Callable[..., Tensors]:
+    """Trace a part of a network in inference mode, the weights of the whole network taken in."""
+    variables = network.variables
+    model = network.view(task.part)
+    # As few rows are measured in NumPy: a row that lies on a detector's threshold stays there.
+    exact = task.error is not None and dense_stack(model, variables) is not None
+
+    def score(*arguments: Any) -> tuple[Any]:
+        weights, rows = arguments[:-1], arguments[-1]
+        with keras.StatelessScope(list(zip(variables, weights, strict=True))):
+            outputs = double_precision(model, rows) if exact else model(rows, training=False)
+        return (task.measure(rows, outputs),)
+
+    specs = [tf.TensorSpec(variable.shape, variable.dtype) for variable in variables]
+    specs.append(tf.TensorSpec((None, *shape), keras.config.floatx()))
+    return trace(score, specs, jit_compile=task.jit_compile)

@@ -1,20 +1,27 @@
-"""Chooses how a model is trained, and says why where the choice is not the fast one."""
+"""Chooses how a model is trained: by compiled programs or Keras's loop, with XLA or without.
+
+Both are functions of the model, the callbacks and the number of steps, never of what is in the
+cache, or results would depend on history.
+"""
 
 from __future__ import annotations
 
-import logging
-from collections.abc import Callable, Sequence
+import inspect
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
 
 import keras
 import tensorflow as tf
+from keras import tree
 
-from skae._contracts import Trainer
-from skae.engine._compiled import CompiledTrainer
-from skae.engine._keras_loop import KerasTrainer
-from skae.engine._stateless import has_neutral_steps
-from skae.engine._trust import is_trusted
+from skae._contracts import TrainingPlan
+from skae._private import has_neutral_steps, problem, profiles_batches, schedule_of, spares_weights
+from skae.engine._deferred import DeferredNetwork
+from skae.engine._rows import Rows, Stream
+from skae.engine._tensors import is_packable
 
-_LOGGER = logging.getLogger("skae")
+# What a class or an instance has of its own is what Keras's loop is needed for.
 _LOOP_METHODS = (
     "compute_loss",
     "compute_metrics",
@@ -36,23 +43,101 @@ _BATCH_HOOKS = (
     "on_train_batch_begin",
     "on_train_batch_end",
 )
+# Layers whose arithmetic is matrix products and element by element. On two CPU cores XLA runs
+# 1,875 batches of 32 x 140 in 0.10 s where TensorFlow's own kernels, dispatched one by one, take
+# 0.34 s. XLA's own convolutions are 4 times slower than TensorFlow's kernels on a CPU: Keras's
+# convolutions never gain, and those of skae answer for themselves. Not among them either: Keras's
+# own layers that draw, such as Dropout. XLA gives them other numbers than TensorFlow's kernels,
+# which Keras's loop and the short last batch run on, and takes 10 to 18 times as long. Those of
+# skae draw the same everywhere.
+_GAINING = (
+    keras.layers.Activation,
+    keras.layers.ActivityRegularization,
+    keras.layers.Add,
+    keras.layers.BatchNormalization,
+    keras.layers.Concatenate,
+    keras.layers.Cropping1D,
+    keras.layers.Cropping2D,
+    keras.layers.Dense,
+    keras.layers.Flatten,
+    keras.layers.InputLayer,
+    keras.layers.LayerNormalization,
+    keras.layers.LeakyReLU,
+    keras.layers.ReLU,
+    keras.layers.Reshape,
+    keras.layers.UpSampling1D,
+    keras.layers.UpSampling2D,
+)
+# Compiling takes XLA about 0.7 s longer than TensorFlow, which pays after some 3,000 steps of a
+# first fit and at once in every later one; half of that is the bet that there is a later one.
+# Convolutions take 1.3 to 2.5 s longer, and gain 0.9 to 1.3 ms a step.
+_MIN_STEPS = 1500
+# A call of an XLA program costs more than one of TensorFlow's, and an epoch makes at least one: 60
+# rows in batches of 32 take 2,000 epochs in 4.9 s with XLA and 3.6 s without.
+_MIN_EPOCH_STEPS = 16
 
 
-def _backend_obstacle() -> str | None:
+@dataclass(frozen=True)
+class Traits:
+    """What is known of a compiled model without looking at it again.
+
+    Parameters
+    ----------
+    obstacle : str or None
+        Why Keras's loop has to train it.
+    is_packable : bool
+        Whether its optimizer's step is the same for weights that are joined.
+    gains_from_xla : bool
+        Whether XLA makes its steps faster.
+    """
+
+    obstacle: str | None
+    is_packable: bool
+    gains_from_xla: bool
+
+
+def traits_of(network: DeferredNetwork, batch_size: int) -> Traits:
+    """Return what is known of a compiled model that trains in batches of a size.
+
+    Parameters
+    ----------
+    network : DeferredNetwork
+    batch_size : int
+    """
+    model = network.network.model
+    reason = _model_obstacle(model) or _optimizer_obstacle(model)
+    if reason is not None:
+        return Traits(reason, is_packable=False, gains_from_xla=False)
+    told = [model.loss, schedule_of(model.optimizer), *network.recipe.compiled.values()]
+    # What a user's own code compiled the model with is known to that code alone.
+    is_known = not (network.network.compiled_by_user or any(map(_is_users, tree.flatten(told))))
+    gains = is_known and all(_layer_gains(layer, batch_size) for layer in _layers(model))
+    return Traits(None, is_packable(model.optimizer), gains)
+
+
+def obstacle(callbacks: Sequence[keras.callbacks.Callback]) -> str | None:
+    """Return why Keras's loop has to train whatever model it is, None where it has not.
+
+    Parameters
+    ----------
+    callbacks : sequence of keras.callbacks.Callback
+    """
+    if problem() is not None:
+        return problem()
     if keras.config.floatx() == "bfloat16":
         return "NumPy has no bfloat16 that TensorFlow could read in place"
     if tf.distribute.has_strategy():
         return "a distribution strategy is active"
     if tf.config.functions_run_eagerly():
         return "TensorFlow runs functions eagerly"
-    return None
+    reasons = (_callback_obstacle(callback) for callback in callbacks)
+    return next((reason for reason in reasons if reason is not None), None)
 
 
 def _model_obstacle(model: keras.Model) -> str | None:
-    for name in _LOOP_METHODS:
-        owner = next(kind for kind in type(model).__mro__ if name in vars(kind))
-        if not is_trusted(owner):
-            return f"{type(model).__name__} has a {name} of its own"
+    own = [name for name in _LOOP_METHODS if name in vars(model) or _is_overridden(model, name)]
+    if own:
+        return f"{type(model).__name__} has a {own[0]} of its own"
     if model.run_eagerly:
         return "the model runs eagerly"
     if not model.trainable_variables:
@@ -68,35 +153,42 @@ def _model_obstacle(model: keras.Model) -> str | None:
     return None
 
 
+def _is_overridden(model: keras.Model, name: str) -> bool:
+    owner = next(kind for kind in type(model).__mro__ if name in vars(kind))
+    return owner.__module__.partition(".")[0] not in ("keras", "skae")
+
+
 def _optimizer_obstacle(model: keras.Model) -> str | None:
     optimizer = model.optimizer
     kind = type(optimizer)
     if isinstance(optimizer, keras.optimizers.LossScaleOptimizer):
         return "float16 needs an optimizer that scales the loss"
-    if not is_trusted(kind):
+    if kind.__module__.partition(".")[0] != "keras":
         return f"the optimizer {kind.__name__} is not one of Keras's own"
+    if any(inspect.isroutine(part) for part in vars(optimizer).values()):
+        return f"a method was set on the optimizer {kind.__name__} itself"
+    if kind.__name__ == "ScheduleFreeAdamW":  # reads a variable after it has changed it
+        return "ScheduleFreeAdamW depends on the order of its assignments"
     obstacles = {
         f"{kind.__name__} updates weights in a way of its own": not has_neutral_steps(kind),
         "the optimizer averages the weights": optimizer.use_ema,
         "the optimizer accumulates gradients": optimizer.gradient_accumulation_steps,
-        "the optimizer excludes variables from weight decay": (
-            getattr(optimizer, "_exclude_from_weight_decay", None)
-            or getattr(optimizer, "_exclude_from_weight_decay_pattern", None)
-        ),
+        "the optimizer excludes variables from weight decay": spares_weights(optimizer),
     }
     reason = next((reason for reason, stands in obstacles.items() if stands), None)
     return reason or _rate_obstacle(optimizer)
 
 
 def _rate_obstacle(optimizer: keras.optimizers.Optimizer) -> str | None:
-    rate = optimizer._learning_rate
-    if isinstance(rate, keras.optimizers.schedules.LearningRateSchedule):
-        try:
-            type(optimizer).from_config(optimizer.get_config())
-        except (NotImplementedError, TypeError, ValueError):
-            return f"{type(rate).__name__} can't be made anew from its configuration"
-    elif not isinstance(optimizer.get_config().get("learning_rate"), (dict, float, int)):
+    rate = schedule_of(optimizer)
+    if rate is None:
+        return None
+    if not isinstance(rate, keras.optimizers.schedules.LearningRateSchedule):
         return "the learning rate is a function"
+    try:
+        type(optimizer).from_config(optimizer.get_config())
+    except (NotImplementedError, TypeError, ValueError):
+        return f"{type(rate).__name__} can't be made anew from its configuration"
     return None
 
 
@@ -104,7 +196,7 @@ def _rate_obstacle(optimizer: keras.optimizers.Optimizer) -> str | None:
 _QUIET: dict[type, Callable[[keras.callbacks.Callback], bool]] = {
     keras.callbacks.ModelCheckpoint: lambda callback: callback.save_freq == "epoch",
     keras.callbacks.TensorBoard: lambda callback: (
-        callback.update_freq == "epoch" and callback._stop_batch == 0
+        callback.update_freq == "epoch" and not profiles_batches(callback)
     ),
     # A loss that is NaN ends the fit in an error after its epoch anyway.
     keras.callbacks.TerminateOnNaN: lambda _: True,
@@ -125,57 +217,51 @@ def _callback_obstacle(callback: keras.callbacks.Callback) -> str | None:
     return None
 
 
-def _obstacle(model: keras.Model, callbacks: Sequence[keras.callbacks.Callback]) -> str | None:
-    reason = _backend_obstacle() or _model_obstacle(model) or _optimizer_obstacle(model)
-    if reason is not None:
-        return reason
-    reasons = (_callback_obstacle(callback) for callback in callbacks)
-    return next((reason for reason in reasons if reason is not None), None)
-
-
-def select_trainer(
-    engine: str, model: keras.Model, callbacks: Sequence[keras.callbacks.Callback]
-) -> Trainer:
-    """Return the trainer for a model.
+def wants_xla(traits: Traits, samples: Rows | Stream, plan: TrainingPlan) -> bool:
+    """Decide whether XLA compiles the training of a model; a plan's own choice is obeyed.
 
     Parameters
     ----------
-    engine : {"auto", "compiled", "keras"}
-        "auto" takes the compiled programs wherever they can honour all that is asked.
-    model : keras.Model
-        Compiled by ``model.compile``.
-    callbacks : sequence of keras.callbacks.Callback
-
-    Returns
-    -------
-    trainer : Trainer
-        Its ``name`` is "compiled" or "keras"; it is certain once ``train`` has returned.
-
-    Raises
-    ------
-    ValueError
-        If `engine` is none of these, or "compiled" can't be honoured; the message says why.
-
-    Examples
-    --------
-    >>> import keras
-    >>> from skae.engine import select_trainer
-    >>> model = keras.Sequential([keras.Input((2,)), keras.layers.Dense(2)])
-    >>> model.compile("adam", "mse")
-    >>> select_trainer("auto", model, []).name
-    'compiled'
+    traits : Traits
+    samples : Rows or Stream
+        A stream's length is not known; it is one because its samples are many.
+    plan : TrainingPlan
     """
-    if engine not in ("auto", "compiled", "keras"):
-        raise ValueError(f"engine must be 'auto', 'compiled' or 'keras'; got {engine!r}.")
-    if engine == "keras":
-        return KerasTrainer()
-    reason = _obstacle(model, callbacks)
-    if reason is None:
-        return CompiledTrainer(strict=engine == "compiled")
-    if engine == "compiled":
-        raise ValueError(
-            f"engine='compiled' can't train this model: {reason}. Pass engine='auto', which then "
-            "trains it by Keras's own loop, or remove the obstacle."
-        )
-    _LOGGER.debug("Keras's own loop trains %r: %s.", model.name, reason)
-    return KerasTrainer()
+    if isinstance(plan.jit_compile, bool):
+        return plan.jit_compile
+    if isinstance(samples, Rows):
+        epoch_steps = len(samples) // plan.batch_size
+        if epoch_steps < _MIN_EPOCH_STEPS or epoch_steps * plan.epochs < _MIN_STEPS:
+            return False
+    return traits.gains_from_xla
+
+
+def _layers(model: keras.Model) -> Iterator[Any]:
+    """Yield a graph's layers, those of graphs inside it too; any other model as it is."""
+    if type(model).__module__.partition(".")[0] != "keras":
+        yield model
+        return
+    for layer in getattr(model, "operations", None) or model.layers:
+        if isinstance(layer, keras.Model):
+            yield from _layers(layer)
+        else:
+            yield layer
+
+
+def _layer_gains(layer: Any, batch_size: int) -> bool:
+    # User code may hold what XLA refuses, such as tf.numpy_function or tf.print.
+    if any(map(_is_users, vars(layer).values())):
+        return False
+    if getattr(layer, "interpolation", None) not in (None, "nearest", "bilinear"):
+        return False  # XLA has no other
+    if hasattr(layer, "gains_from_xla"):
+        return bool(layer.gains_from_xla(batch_size))
+    return type(layer) in _GAINING or type(layer).__module__.startswith("skae.")
+
+
+def _is_users(part: Any) -> bool:
+    if not callable(part):
+        return False
+    kind = part if inspect.isroutine(part) or isinstance(part, type) else type(part)
+    module = str(getattr(kind, "__module__", ""))
+    return module.partition(".")[0] not in ("keras", "skae", "tensorflow")

@@ -11,6 +11,7 @@ import pandas as pd
 
 from skae import engine
 from skae._contracts import FloatArray
+from skae.estimators._state import of_one_fit
 
 Groups = Mapping[str, Any] | None
 
@@ -18,6 +19,7 @@ Groups = Mapping[str, Any] | None
 class AnswersMixin:
     """`feature_errors` and `explain` of a fitted detector."""
 
+    @of_one_fit
     def feature_errors(self: Any, X: Any, groups: Mapping[str, Any] | None = None) -> pd.DataFrame:
         """Compute the error of every value.
 
@@ -38,6 +40,7 @@ class AnswersMixin:
         values, _ = self._check_inputs(X)
         return error_frame(self, X, values, groups)
 
+    @of_one_fit
     def explain(
         self: Any, X: Any, n_features: int = 3, groups: Mapping[str, Any] | None = None
     ) -> pd.DataFrame:
@@ -67,7 +70,7 @@ class AnswersMixin:
 def error_frame(detector: Any, X: Any, values: FloatArray, groups: Groups) -> pd.DataFrame:
     """Return the error of every value of checked rows, summed by group."""
     shaped = values.reshape(-1, *detector._input_shape)
-    errors = engine.run_errors(detector.model_, shaped, detector._error, per="value")
+    errors = engine.run_errors(detector._deferred, shaped, detector._error, per="value")
     frame = pd.DataFrame(
         np.asarray(errors, np.float64).reshape(len(values), -1),
         index=_row_labels(X, len(values)),
@@ -89,7 +92,7 @@ def explanation(
         columns = ["row", "feature", "value", "reconstruction", "error", "share"]
         return pd.DataFrame(columns=columns)
     errors = error_frame(detector, None, values, groups)
-    reconstruction = detector._run(detector.model_, values).reshape(values.shape)
+    reconstruction = detector._run("model", values).reshape(values.shape)
     names = _feature_names(detector)
     return _top_lines(
         errors,

@@ -18,6 +18,7 @@ from skae._validation import FLOAT_DTYPES, check_float32_range
 from skae.estimators._base import BaseAutoencoder
 from skae.estimators._reconstruction import ReconstructionMixin
 from skae.estimators._rows import Rows
+from skae.estimators._state import of_one_fit
 
 
 class CodeMixin(ClassNamePrefixFeaturesOutMixin, ReconstructionMixin, TransformerMixin):
@@ -26,6 +27,7 @@ class CodeMixin(ClassNamePrefixFeaturesOutMixin, ReconstructionMixin, Transforme
     # What is to be decoded is no metadata, though it is not called X.
     __metadata_request__inverse_transform: ClassVar = {"Z": UNUSED}
 
+    @of_one_fit
     def transform(self: Any, X: Any) -> FloatArray:
         """Encode rows.
 
@@ -40,9 +42,10 @@ class CodeMixin(ClassNamePrefixFeaturesOutMixin, ReconstructionMixin, Transforme
             Codes, in the float type of `X`; a feature map is flattened.
         """
         X, _ = self._check_inputs(X)
-        codes = self._run(self.encoder_, X)
+        codes = self._run("encoder", X)
         return codes.reshape(len(codes), -1).astype(X.dtype, copy=False)
 
+    @of_one_fit
     def inverse_transform(self: Any, Z: Any) -> FloatArray:
         """Decode codes.
 
@@ -64,7 +67,7 @@ class CodeMixin(ClassNamePrefixFeaturesOutMixin, ReconstructionMixin, Transforme
                 f"Z has {Z[0].size} values in each row, but {type(self).__name__} was fitted with "
                 f"codes of {self._n_features_out}; pass what transform returns."
             )
-        rows = engine.run(self.decoder_, Z.reshape(-1, *self._code_shape))
+        rows = engine.run(self._deferred, Z.reshape(-1, *self._code_shape), "decoder")
         return rows.reshape(-1, *self._sample_shape).astype(Z.dtype, copy=False)
 
     def __sklearn_tags__(self: Any) -> Tags:
@@ -73,7 +76,7 @@ class CodeMixin(ClassNamePrefixFeaturesOutMixin, ReconstructionMixin, Transforme
         return tags
 
     def _finish_fit(self: Any, rows: Rows, validation: Rows | None) -> None:
-        self._code_shape = self._run(self.encoder_, rows.inputs[:1]).shape[1:]
+        self._code_shape = self._run("encoder", rows.inputs[:1]).shape[1:]
 
     @property
     def _n_features_out(self: Any) -> int:
@@ -191,7 +194,7 @@ class AutoencoderTransformer(CodeMixin, BaseAutoencoder):
     """
 
     __metadata_request__fit: ClassVar = {"X_val": True}
-    _required_views = ("encoder_", "decoder_")
+    _required_views = ("encoder", "decoder")
 
     def __init__(
         self,

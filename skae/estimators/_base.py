@@ -1,38 +1,40 @@
-"""The order of a fit: check, build, train, store.
+"""The order of a fit: check, defer, train, learn, put in place.
 
-`BaseAutoencoder` owns that order, the tags and the state for pickling. It holds no layers, no
-losses and no epochs: networks are built by `skae.networks` and trained and run by `skae.engine`.
+`BaseAutoencoder` owns that order and the tags. It holds no layers, no losses and no epochs:
+networks are built by `skae.networks` and trained and run by `skae.engine`.
 """
 
 from __future__ import annotations
 
-import inspect
 import warnings
 from abc import ABC
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import replace
 from numbers import Integral, Real
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Self
 
 import keras
 from sklearn.utils import Tags, check_random_state
 
 from skae import engine, networks
-from skae._contracts import Batchable, FloatArray, TrainingPlan
+from skae._contracts import History, TrainingPlan
 from skae._sklearn import CallbackSupportMixin, HasMethods, Interval, StrOptions
 from skae.errors import resolve_error
 from skae.estimators._callbacks import EpochBridge
 from skae.estimators._checks import RowChecks
 from skae.estimators._losses import check_error, check_loss
 from skae.estimators._rows import Rows
-from skae.estimators._scikeras import KerasWrapper, same
-from skae.estimators._state import RebuildableModel, unchanged_on_failure
+from skae.estimators._scikeras import same
+from skae.estimators._state import RebuildableModel, check_same_network
 from skae.exceptions import LatentSizeWarning
 
 _EARLY_STOPPING_SPLIT = 0.1
-# _warn_of_latent_size, _build, _fit, fit and the two wrappers that scikit-learn puts around it.
+# _warn_of_latent_size, _new_network, _fit, fit and the two wrappers of scikit-learn around it.
 _STEPS_TO_THE_CALLER = 7
 
 
-class BaseAutoencoder(CallbackSupportMixin, RowChecks, RebuildableModel, KerasWrapper, ABC):
+class BaseAutoencoder(CallbackSupportMixin, RowChecks, RebuildableModel, ABC):
     """Base of all estimators; what they share of `fit`, `partial_fit` and pickling."""
 
     _parameter_constraints: ClassVar[dict[str, Any]] = {
@@ -85,36 +87,72 @@ class BaseAutoencoder(CallbackSupportMixin, RowChecks, RebuildableModel, KerasWr
         X_val: Any = None,
         y_val: Any = None,
         partial: bool = False,
-    ) -> Rows:
-        """Check, build, train, store; return the rows trained on and leave no trace of failure."""
+    ) -> None:
+        """Check, defer, train and learn on a copy, whose state this estimator takes at the end."""
         self._check_parameter_names()
-        resumes = hasattr(self, "model_") and (partial or self.warm_start)
         epochs = 1 if partial else self.epochs
+        with self._fitted_copy(X, y, epochs) as (fit, bridge):
+            resumes = "_deferred" in vars(fit) and (partial or fit.warm_start)
+            rows = fit._check_training_rows(X, y, sample_weight, reset=not resumes)
+            given = None if X_val is None else fit._check_validation_rows(X_val, y_val)
+            if not (resumes and partial):
+                fit._seed = int(check_random_state(fit.random_state).randint(2**31 - 1))
+            rows, validation = fit._held_out(rows.with_weight(), given, partial=partial)
+            fit._check_plan(rows, validation, partial=partial)
+            fit._deferred = fit._resumed(rows) if resumes else fit._new_network(rows)
+            fit._check_loss_and_error(rows)
+            history = fit.history_ if partial and resumes else {}
+            validation = None if validation is None else fit._as_validated(validation)
+            fit.callbacks_ = fit._gather_callbacks(rows, validation, bridge)
+            result = engine.train(
+                fit._deferred,
+                fit._batchable(rows),
+                None if validation is None else fit._batchable(validation),
+                fit._plan(epochs, len(history.get("loss", ()))),
+                callbacks=fit.callbacks_,
+                engine=fit.engine,
+            )
+            fit.history_, fit.engine_ = _appended(history, result.history), result.engine
+            fit.n_iter_ = len(fit.history_["loss"])
+            fit._finish_fit(rows, validation)
+            fit._deferred.forget_model()
+
+    @contextmanager
+    def _fitted_copy(self, X: Any, y: Any, epochs: int) -> Iterator[tuple[Self, Any]]:
+        """Yield a copy to fit, and what makes a bridge to scikit-learn's callbacks.
+
+        What the copy has learned is put in place in one step: a thread that scores meanwhile finds
+        the old state or the new one, and a fit that fails leaves no trace.
+        """
         context = self._init_callback_context(max_subtasks=epochs)
         context.call_on_fit_task_begin(estimator=self, X=X, y=y)
-        with unchanged_on_failure(self, resumes=resumes):
-            rows = self._check_training_rows(X, y, sample_weight, reset=not resumes)
-            given = None if X_val is None else self._check_validation_rows(X_val, y_val)
-            if not (resumes and partial):
-                self._seed = int(check_random_state(self.random_state).randint(2**31 - 1))
-            rows, validation = self._held_out(rows.with_weight(), given, partial=partial)
-            self._check_plan(rows, validation, partial=partial)
-            if resumes:
-                self._check_same_network()
-                self._resume_optimizer()
-                self._recompile_where_changed()
-            else:
-                self._build(rows)
-            self._error = resolve_error(getattr(self, "error", "auto"), self.model_.loss)
-            check_error(self._error, self._output_shape)
-            self._check_loss(rows)
-            self._train(rows, validation, epochs, context, append=partial and resumes)
-            self._finish_fit(rows, validation)
+        before, fit = dict(vars(self)), self._snapshot()
+
+        def learned() -> dict[str, Any]:
+            now = vars(fit).items()
+            return {k: v for k, v in now if k not in before or before[k] is not v}
+
+        def bridge(rows: Rows) -> EpochBridge:
+            return EpochBridge(self, context, rows.inputs, rows.targets, learned)
+
+        yield fit, bridge
+        kept = {k: v for k, v in vars(self).items() if k in vars(fit) or k not in before}
+        self.__dict__ = {**kept, **learned()}
         context.call_on_fit_task_end(estimator=self, X=X, y=y, reconstruction_attributes=dict)
-        return rows
+
+    def _plan(self, epochs: int, initial_epoch: int) -> TrainingPlan:
+        return TrainingPlan(
+            epochs=epochs,
+            batch_size=self.batch_size,
+            shuffle=self.shuffle,
+            initial_epoch=initial_epoch,
+            seed=self._seed,
+            verbose=int(self.verbose),
+            jit_compile=self.jit_compile,
+        )
 
     def _finish_fit(self, rows: Rows, validation: Rows | None) -> None:
-        """Learn what an estimator learns beside the model; a failure here undoes the fit too."""
+        """Learn what an estimator learns beside the model."""
 
     def _held_out(
         self, rows: Rows, given: Rows | None, *, partial: bool
@@ -127,73 +165,48 @@ class BaseAutoencoder(CallbackSupportMixin, RowChecks, RebuildableModel, KerasWr
             share = _EARLY_STOPPING_SPLIT
         return rows.held_out(share, self._seed) if share > 0 else (rows, None)
 
-    def _build(self, rows: Rows) -> None:
-        """Build and compile a new model from the parameters as they are now."""
-        self._recipe = {
-            **self._network_choice(),
-            "scikeras": self._scikeras_arguments(),
-            "noise": self._training_noise(rows),
-            "input_shape": self._input_shape,
-            "output_shape": self._output_shape,
-            "seed": self._seed,
-        }
-        self.__dict__.pop("_optimizer_state", None)
+    def _new_network(self, rows: Rows) -> engine.DeferredNetwork:
+        """Return a network of the parameters as they are now, which is built when it has to be."""
         self._warn_of_latent_size()
-        self._set_network(self._network())
-        for view in self._required_views:
-            if getattr(self, view) is None:
-                raise ValueError(
-                    f"{type(self).__name__} needs the model's {view[:-1]}, but the model that "
-                    f"model={self.model!r} returned has no attribute and no sub-model named "
-                    f"{view[:-1]!r}; give it one, itself a Keras model or layer."
-                )
-        self._compile()
-
-    def _network_choice(self) -> dict[str, Any]:
-        """Return the parameters that describe a network, as they are now."""
-        params = self.get_params(deep=False)
-        names = set(self._network_parameters)
+        network = self._defer(
+            self._make_recipe(self._training_noise(rows)), device=engine.chosen_device()
+        )
         if callable(self.model):
-            names |= set(inspect.signature(self.model).parameters) & params.keys()
-        return {
-            "model": self.model,
-            "parameters": {name: params[name] for name in sorted(names)},
-            "inputs": {"input_shape": self.input_shape, "noise": self.noise},
-            "options": self._routed("model"),
-            "noise_options": self._routed("noise"),
-        }
-
-    def _check_same_network(self) -> None:
-        """Refuse to train on under parameters that describe another network."""
-        now = self._network_choice()
-        for kind, prefix in (
-            ("parameters", ""),
-            ("inputs", ""),
-            ("options", "model__"),
-            ("noise_options", "noise__"),
-        ):
-            before = self._recipe[kind]
-            for name in sorted({*before, *now[kind]}):
-                if not same(before.get(name), now[kind].get(name)):
+            for view in self._required_views:
+                if getattr(network.network, view) is None:
                     raise ValueError(
-                        f"{prefix}{name} was {before.get(name)!r} when the network was built and "
-                        f"is {now[kind].get(name)!r} now, and a network that is trained on keeps "
-                        "its layers; set it back, or fit anew with warm_start=False."
+                        f"{type(self).__name__} needs the model's {view}, but the model that "
+                        f"model={self.model!r} returned has no attribute and no sub-model named "
+                        f"{view!r}; give it one, itself a Keras model or layer."
                     )
-        if self._recipe["model"] != now["model"]:
-            raise ValueError(
-                "model was changed after the network was built, and training goes on with that "
-                "network; set it back, or fit anew with warm_start=False."
-            )
+        return network
+
+    def _resumed(self, rows: Rows) -> engine.DeferredNetwork:
+        """Return a copy of the network to train on, with what it is compiled with now."""
+        old = self._deferred
+        now = self._make_recipe(self._training_noise(rows))
+        check_same_network(old.recipe, now)
+        (values, slots), device = old.state(), engine.chosen_device()
+        if same(old.recipe.compiled, now.compiled):
+            network = self._defer(old.recipe, values, slots, device=device)
+            network.programs.inherit(old.programs)
+        else:
+            compiled = replace(old.recipe, compiled=now.compiled)
+            network = self._defer(compiled, values, device=device)
+        engine.freeze(network, engine.trainability(old))
+        return network
 
     def _check_plan(self, rows: Rows, validation: Rows | None, *, partial: bool) -> None:
         """Refuse what an estimator could do only after training, before it starts."""
 
-    def _check_loss(self, rows: Rows) -> None:
+    def _check_loss_and_error(self, rows: Rows) -> None:
+        loss = self._loss()
+        self._error = resolve_error(getattr(self, "error", "auto"), loss)
+        check_error(self._error, self._output_shape)
         targets, name = (rows.inputs, "X") if rows.targets is None else (rows.targets, "y")
         last = keras.activations.get(self.output_activation)
         is_linear = isinstance(self.model, str) and last is keras.activations.linear
-        check_loss(self.model_.loss, targets, name, is_linear=is_linear)
+        check_loss(loss, targets, name, is_linear=is_linear)
 
     def _training_noise(self, rows: Rows) -> Any:
         """Return the noise that the network is to add to its input while it trains."""
@@ -210,42 +223,22 @@ class BaseAutoencoder(CallbackSupportMixin, RowChecks, RebuildableModel, KerasWr
                 stacklevel=_STEPS_TO_THE_CALLER,
             )
 
-    def _train(
-        self, rows: Rows, validation: Rows | None, epochs: int, context: Any, *, append: bool
-    ) -> None:
-        """Have the engine train the model, and keep what it reports."""
-        history = self.history_ if append else {}
-        plan = TrainingPlan(
-            epochs=epochs,
-            batch_size=self.batch_size,
-            shuffle=self.shuffle,
-            initial_epoch=len(history.get("loss", ())),
-            seed=self._seed,
-            verbose=int(self.verbose),
-            jit_compile=self.jit_compile,
-        )
-        self._gather_callbacks(rows, validation, context)
-        trainer = engine.select_trainer(self.engine, self.model_, self.callbacks_)
-        new = trainer.train(
-            self.model_,
-            self._batchable(rows),
-            None if validation is None else self._batchable(validation),
-            plan,
-            self.callbacks_,
-        )
-        self.history_ = {
-            name: [*history.get(name, ()), *new.get(name, ())] for name in {**history, **new}
-        }
-        self.n_iter_ = len(self.history_["loss"])
-        self.engine_ = trainer.name
+    def _as_validated(self, rows: Rows) -> Rows:
+        """Return rows to validate with as the network is to see them."""
+        return rows
 
-    def _gather_callbacks(self, rows: Rows, validation: Rows | None, context: Any) -> None:
+    def _gather_callbacks(
+        self, rows: Rows, validation: Rows | None, bridge: Any
+    ) -> list[keras.callbacks.Callback]:
         """Put together what the network, the user, early stopping and scikit-learn have run."""
-        self.callbacks_ = [*self._network_callbacks, *self._fit_callbacks_copied()]
+        # A network of skae's own has callbacks where it is variational alone.
+        has_own = callable(self.model) or self.model == "variational"
+        own = list(self._deferred.network.callbacks) if has_own else []
+        callbacks = [*own, *self._fit_callbacks_copied()]
         if self.early_stopping and validation is not None:
             # While beta rises, so does the loss, and epochs can't be compared.
-            warm_ups = (getattr(each, "warmup_epochs", 0) for each in self._network_callbacks)
-            self.callbacks_.append(
+            warm_ups = (getattr(each, "warmup_epochs", 0) for each in own)
+            callbacks.append(
                 keras.callbacks.EarlyStopping(
                     "val_loss",
                     patience=self.patience,
@@ -254,11 +247,11 @@ class BaseAutoencoder(CallbackSupportMixin, RowChecks, RebuildableModel, KerasWr
                 )
             )
         if getattr(self, "_skl_callbacks", None):
-            self.callbacks_.append(EpochBridge(self, context, rows.inputs, rows.targets, dict))
+            callbacks.append(bridge(rows))
+        return callbacks
 
-    def _batchable(self, rows: Rows) -> Batchable:
-        return rows.batchable(self._input_shape, self._output_shape)
 
-    def _run(self, model: keras.Model, X: FloatArray) -> FloatArray:
-        """Run a view of the model on flat rows."""
-        return engine.run(model, X.reshape(-1, *self._input_shape), jit_compile=self.jit_compile)
+def _appended(history: History, new: History) -> History:
+    """Return the values of all epochs by name."""
+    names = dict.fromkeys([*history, *new])
+    return {name: [*history.get(name, ()), *new.get(name, ())] for name in names}

@@ -11,6 +11,7 @@ from sklearn.model_selection import KFold
 
 from skae import thresholds
 from skae._contracts import FloatArray, ThresholdRule
+from skae._validation import check_threshold
 from skae.estimators._rows import Rows
 
 
@@ -37,8 +38,8 @@ class CutMixin:
         return rule
 
     def _set_threshold(self: Any, cut: float) -> None:
-        self.threshold_ = float(cut)
-        self.offset_ = -self.threshold_
+        # Both at once, for a thread that scores meanwhile.
+        self.__dict__ = {**vars(self), "threshold_": float(cut), "offset_": -float(cut)}
 
     def _errors_of(self: Any, rows: Rows) -> FloatArray:
         parts = [self._row_errors(batch) for batch in rows.batches()]
@@ -61,7 +62,7 @@ class CutMixin:
         self.training_errors_ = self._errors_of(rows)
         errors, weights = calibration_errors(self, rows, validation)
         self.calibration_errors_ = errors
-        self._set_threshold(rule.threshold(errors, weights))
+        self._set_threshold(check_threshold(rule.threshold(errors, weights), rule))
 
 
 def calibration_errors(

@@ -7,7 +7,8 @@ from typing import Any
 
 from sklearn.utils.validation import check_is_fitted
 
-from skae._contracts import FloatArray, Shape
+from skae import engine
+from skae._contracts import Batchable, FloatArray, Shape
 from skae._validation import check_input_shape, check_rows, check_weights
 from skae.engine import is_stream
 from skae.estimators._rows import Rows
@@ -89,6 +90,14 @@ class RowChecks:
     def _check_inputs(self: Any, X: Any) -> tuple[FloatArray, Shape]:
         """Check rows to run the model on; return them flat, with the shape in which they came."""
         # scikit-learn's check looks at all attributes, for a tenth of the time of one row.
-        if not hasattr(self, "model_"):
+        if "_deferred" not in vars(self):
             check_is_fitted(self)
         return check_rows(self, X, reset=False, shape=self._sample_shape)
+
+    def _batchable(self: Any, rows: Rows) -> Batchable:
+        return rows.batchable(self._input_shape, self._output_shape)
+
+    def _run(self: Any, part: str, X: FloatArray) -> FloatArray:
+        """Run a part of the network on flat rows."""
+        rows = X.reshape(-1, *self._input_shape)
+        return engine.run(self._deferred, rows, part, jit_compile=self.jit_compile)

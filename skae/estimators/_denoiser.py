@@ -16,6 +16,7 @@ from skae._validation import check_targets
 from skae.estimators._base import BaseAutoencoder
 from skae.estimators._reconstruction import r2_of_values
 from skae.estimators._rows import Rows
+from skae.estimators._state import of_one_fit
 from skae.noise import make_noise
 
 
@@ -238,6 +239,7 @@ class DenoisingRegressor(RegressorMixin, BaseAutoencoder):
         self._fit(X, y, sample_weight=sample_weight, partial=True)
         return self
 
+    @of_one_fit
     def predict(self, X: Any) -> FloatArray:
         """Denoise rows.
 
@@ -253,12 +255,13 @@ class DenoisingRegressor(RegressorMixin, BaseAutoencoder):
             (as `X` is, where `fit` got none) and of the float type of `X`.
         """
         X, shape = self._check_inputs(X)
-        rows = self._run(self.model_, X)
+        rows = self._run("model", X)
         if self._target_shape == ():
             return rows.reshape(-1).astype(np.float64)
         shape = shape if self._target_shape is None else self._target_shape
         return rows.reshape(-1, *shape).astype(X.dtype, copy=False)
 
+    @of_one_fit
     def score(self, X: Any, y: Any = None, sample_weight: Any = None) -> float:
         """Compute the R2 of the predictions over all values.
 
@@ -283,7 +286,7 @@ class DenoisingRegressor(RegressorMixin, BaseAutoencoder):
         if rows.targets is None:
             rows = self._corrupted(rows)
         truth = rows.targets.reshape(len(X), -1)  # type: ignore[union-attr]
-        prediction = self._run(self.model_, rows.inputs).reshape(len(X), -1)
+        prediction = self._run("model", rows.inputs).reshape(len(X), -1)
         if truth.shape != prediction.shape:
             raise ValueError(
                 f"y has {truth.shape[1]} values in each row, but predictions have "
@@ -328,17 +331,14 @@ class DenoisingRegressor(RegressorMixin, BaseAutoencoder):
     def _training_noise(self, rows: Rows) -> Any:
         return self.noise if rows.targets is None else None
 
-    def _train(
-        self, rows: Rows, validation: Rows | None, epochs: int, context: Any, *, append: bool
-    ) -> None:
-        if isinstance(validation, Rows) and validation.targets is None:
-            validation = self._corrupted(validation)
-        super()._train(rows, validation, epochs, context, append=append)
+    def _as_validated(self, rows: Rows) -> Rows:
+        noisy = isinstance(rows, Rows) and rows.targets is None
+        return self._corrupted(rows) if noisy else rows
 
     def _corrupted(self, rows: Rows) -> Rows:
         """Add noise to clean rows, the same at every call; a layer is silent outside training."""
-        recipe = self._recipe
-        layer = make_noise(recipe["noise"], recipe["seed"], recipe["noise_options"])
+        recipe = self._deferred.recipe
+        layer = make_noise(recipe.noise, recipe.seed, recipe.noise_options)
         assert layer is not None  # without targets and without noise, no fit begins
         images = rows.inputs.reshape(-1, *self._input_shape)
         noisy = np.asarray(layer(images, training=True)).reshape(rows.inputs.shape)

@@ -12,11 +12,13 @@ from sklearn.base import OutlierMixin
 from skae import thresholds
 from skae._contracts import FloatArray
 from skae._sklearn import HasMethods, Interval, StrOptions, fit_context, with_callbacks
+from skae._validation import check_threshold
 from skae.estimators._answers import AnswersMixin
 from skae.estimators._base import BaseAutoencoder
 from skae.estimators._calibration import CutMixin
 from skae.estimators._reconstruction import ReconstructionMixin
 from skae.estimators._scikeras import KerasWrapper
+from skae.estimators._state import of_one_fit
 
 
 class ReconstructionOutlierDetector(
@@ -281,6 +283,7 @@ class ReconstructionOutlierDetector(
         self._fit(X, sample_weight=sample_weight, partial=True)
         return self
 
+    @of_one_fit
     def score_samples(self, X: Any) -> FloatArray:
         """Compute minus the reconstruction error of every row.
 
@@ -296,6 +299,7 @@ class ReconstructionOutlierDetector(
         """
         return -self.reconstruction_error(X)
 
+    @of_one_fit
     def decision_function(self, X: Any) -> FloatArray:
         """Compute the distance of every row's score from the cut.
 
@@ -358,7 +362,8 @@ class ReconstructionOutlierDetector(
                 "knows the outliers; pass y, or max_fpr for normal rows alone."
             )
         if y is None:
-            cut = self._threshold_rule().threshold(errors)
+            rule = self._threshold_rule()
+            cut = check_threshold(rule.threshold(errors), rule)
         else:
             cut = thresholds.threshold_from_labels(errors, y, beta=beta, max_fpr=max_fpr)
         self._set_threshold(cut)

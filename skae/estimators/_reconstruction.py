@@ -10,11 +10,13 @@ from sklearn.metrics import r2_score
 from skae import engine
 from skae._contracts import FloatArray
 from skae._validation import check_weights
+from skae.estimators._state import of_one_fit
 
 
 class ReconstructionMixin:
     """`reconstruct`, `reconstruction_error` and `score` over a fitted autoencoder."""
 
+    @of_one_fit
     def reconstruct(self: Any, X: Any) -> FloatArray:
         """Send rows through the encoder and the decoder.
 
@@ -29,8 +31,9 @@ class ReconstructionMixin:
             In the units of `X`, and its float type.
         """
         X, shape = self._check_inputs(X)
-        return self._run(self.model_, X).astype(X.dtype, copy=False).reshape(-1, *shape)
+        return self._run("model", X).astype(X.dtype, copy=False).reshape(-1, *shape)
 
+    @of_one_fit
     def reconstruction_error(self: Any, X: Any) -> FloatArray:
         """Compute the mean error of every row's reconstruction.
 
@@ -49,6 +52,7 @@ class ReconstructionMixin:
         X, _ = self._check_inputs(X)
         return self._row_errors(X)
 
+    @of_one_fit
     def score(self: Any, X: Any, y: Any = None, sample_weight: Any = None) -> float:
         """Compute the R2 of the reconstruction over all values.
 
@@ -68,17 +72,13 @@ class ReconstructionMixin:
             1 is best.
         """
         X, _ = self._check_inputs(X)
-        reconstruction = self._run(self.model_, X).reshape(X.shape)
+        reconstruction = self._run("model", X).reshape(X.shape)
         return r2_of_values(X, reconstruction, sample_weight)
 
     def _row_errors(self: Any, X: FloatArray) -> FloatArray:
         """Return the error of checked, flat rows."""
-        return engine.run_errors(
-            self.model_,
-            X.reshape(-1, *self._input_shape),
-            self._error,
-            per="row",
-        )
+        shaped = X.reshape(-1, *self._input_shape)
+        return engine.run_errors(self._deferred, shaped, self._error)
 
 
 def r2_of_values(truth: FloatArray, prediction: FloatArray, sample_weight: Any = None) -> float:

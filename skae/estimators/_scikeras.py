@@ -27,13 +27,12 @@ from typing import Any
 
 import skae._tensorflow  # noqa: F401  isort: skip
 import keras
-from scikeras._utils import route_params
 from scikeras.wrappers import BaseWrapper
 from sklearn.base import BaseEstimator
 
 from skae._messages import did_you_mean
+from skae._private import compile_arguments, made_callbacks
 from skae._sklearn import InvalidParameterError
-from skae.networks._threads import with_fresh_names
 
 if "__sklearn_tags__" not in vars(BaseWrapper):
     BaseWrapper.__sklearn_tags__ = BaseEstimator.__sklearn_tags__
@@ -119,8 +118,9 @@ class KerasWrapper(BaseWrapper):
 
     def _routed(self, prefix: str) -> dict[str, Any]:
         """Return the parameters routed to `prefix`, prefix removed."""
+        start = f"{prefix}__"
         params = self.get_params(deep=False)
-        return route_params(params, destination=prefix, pass_filter=set())
+        return {k.removeprefix(start): v for k, v in params.items() if k.startswith(start)}
 
     def _check_parameter_names(self) -> None:
         """Refuse what the constructor took as a routed parameter and nobody can use."""
@@ -144,7 +144,7 @@ class KerasWrapper(BaseWrapper):
 
     def _compile_arguments(self) -> dict[str, Any]:
         """Return SciKeras's arguments for ``keras.Model.compile``, all of them free to be used."""
-        arguments = self._get_compile_kwargs()
+        arguments = compile_arguments(self)
         optimizer = arguments["optimizer"]
         if optimizer is self.optimizer:
             arguments["optimizer"] = _fresh_optimizer(optimizer)
@@ -155,21 +155,19 @@ class KerasWrapper(BaseWrapper):
             arguments["metrics"] = _fresh_metrics(given if named else arguments["metrics"])
         return arguments
 
-    def _compile(self) -> None:
-        """Compile ``model_``, unless the function that built it has done so, as SciKeras does."""
-        if self.model_.compiled:
-            self._refuse_overruled()
-            self._ensure_compiled_model()
-        else:
-            with_fresh_names(self._compile_anew)
-        self._compiled_with = self._compile_parameters()
+    def _takes_compile_arguments(self) -> bool:
+        """Tell whether the model function names `compile_kwargs`, as SciKeras calls them."""
+        return "compile_kwargs" in inspect.signature(self.model).parameters
 
-    def _compile_anew(self) -> None:
-        self.model_.compile(**self._compile_arguments(), jit_compile=self.jit_compile)
-
-    def _refuse_overruled(self) -> None:
+    def _refuse_overruled(self, model: keras.Model) -> None:
         """Refuse what the model's own ``compile`` would silently overrule."""
-        if "compile_kwargs" in inspect.signature(self.model).parameters:
+        if not model.loss or not model.optimizer:
+            raise ValueError(
+                f"The model that model={self.model!r} returned is compiled without "
+                f"{'a loss' if model.optimizer else 'an optimizer'}; give it one, or return it "
+                "without calling compile."
+            )
+        if self._takes_compile_arguments():
             return  # it was compiled with them
         defaults = inspect.signature(type(self)).parameters
         for name, value in self._compile_parameters().items():
@@ -179,13 +177,6 @@ class KerasWrapper(BaseWrapper):
                     f"model={self.model!r} returned is compiled already; leave {name} out, or "
                     "return the model without calling compile."
                 )
-
-    def _recompile_where_changed(self) -> None:
-        """Give a model that is trained on what was set since: a smaller learning rate, say."""
-        parameters = self._compile_parameters()
-        if not same(self._compiled_with, parameters):
-            with_fresh_names(self._compile_anew)
-            self._compiled_with = parameters
 
     def _compile_parameters(self) -> dict[str, Any]:
         prefixes = ("compile__", "optimizer", "loss", "metrics", "jit_compile")
@@ -201,12 +192,9 @@ class KerasWrapper(BaseWrapper):
         given: Any = self.callbacks
         try:
             self.callbacks = copy.deepcopy(given)
-            self._initialize_callbacks()
-            return list(_flat(self._fit_callbacks))
+            return list(_flat(made_callbacks(self)))
         finally:
             self.callbacks = given
-            for name in ("_fit_callbacks", "_predict_callbacks"):
-                self.__dict__.pop(name, None)
 
 
 def same(before: Any, now: Any) -> bool:

@@ -1,7 +1,7 @@
-"""What an estimator keeps of a model: arrays, and the recipe by which it is built again.
+"""What an estimator keeps of a network: the recipe that it is built by, and arrays.
 
-Owns the snapshot of a model's variables (for pickling, and for undoing a fit that failed), the
-recipe, and the pickling of the callable behind ``model``. No Keras object is ever pickled.
+Owns making a recipe of parameters, building a network of a recipe, and the pickling of both. No
+Keras object is ever pickled.
 """
 
 from __future__ import annotations
@@ -11,11 +11,11 @@ import inspect
 import pickle
 import sys
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib.metadata import version
-from typing import Any
+from typing import Any, ParamSpec, Self, TypeVar
 
 import keras
 import numpy as np
@@ -24,153 +24,125 @@ from sklearn.base import BaseEstimator
 from sklearn.exceptions import InconsistentVersionWarning
 
 from skae import networks
-from skae._contracts import Network, NetworkSpec
+from skae._contracts import Network, NetworkSpec, Recipe
+from skae._private import fresh_names, metadata
+from skae.engine import DeferredNetwork, freeze, trainability
+from skae.estimators._scikeras import KerasWrapper, same
 from skae.noise import make_noise
 
-Arrays = list[np.ndarray[Any, np.dtype[Any]]]
+P = ParamSpec("P")
+T = TypeVar("T")
 
 
-@dataclass(frozen=True)
-class ModelState:
-    """Variables of a model and of its optimizer, in the order in which Keras lists them."""
+def of_one_fit(method: Callable[P, T]) -> Callable[P, T]:
+    """Have a method see the state of one fit, though another thread may fit the estimator anew."""
 
-    weights: Arrays
-    optimizer: Arrays
+    @functools.wraps(method)
+    def called(self: Any, *args: Any, **kwargs: Any) -> Any:
+        return method(self._snapshot(), *args, **kwargs)
 
-    @classmethod
-    def of(cls, model: keras.Model) -> ModelState:
-        """Copy the variables of `model`."""
-        return cls(_arrays(_variables(model)), _arrays(_optimizer_variables(model)))
-
-    def put_into(self, model: keras.Model) -> None:
-        """Set the variables of `model`; those of its optimizer where it has been compiled."""
-        _assign(_variables(model), self.weights)
-        if self.optimizer and model.compiled:
-            model.optimizer.build(model.trainable_variables)
-            _assign(model.optimizer.variables, self.optimizer)
+    return called  # type: ignore[return-value]
 
 
-def _variables(model: keras.Model) -> list[Any]:
-    # Not `get_weights`, which leaves out the seeds of noise and dropout layers: a model that is
-    # trained on after a pickle would draw other noise.
-    return [*model.trainable_variables, *model.non_trainable_variables]
+class RebuildableModel(KerasWrapper):
+    """An estimator whose network is a recipe and arrays, and a Keras model when asked for it."""
 
+    _deferred: DeferredNetwork
 
-def _optimizer_variables(model: keras.Model) -> list[Any]:
-    return list(model.optimizer.variables) if model.compiled and model.optimizer.built else []
+    @property
+    def model_(self) -> keras.Model:
+        """Input to output."""
+        return self._built("model_").model
 
+    @property
+    def encoder_(self) -> keras.Model | None:
+        """Input to code."""
+        return self._built("encoder_").encoder
 
-def _arrays(variables: list[Any]) -> Arrays:
-    return [np.array(variable.numpy()) for variable in variables]
+    @property
+    def decoder_(self) -> keras.Model | None:
+        """Code to output."""
+        return self._built("decoder_").decoder
 
+    def _built(self, name: str) -> Network:
+        if "_deferred" not in vars(self):
+            raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}")
+        return self._deferred.expose()
 
-def _assign(variables: list[Any], values: Arrays) -> None:
-    for variable, value in zip(variables, values, strict=True):
-        variable.assign(value)
+    def _snapshot(self) -> Self:
+        """Return an estimator of the same parameters and state, which no fit changes."""
+        copied = object.__new__(type(self))
+        copied.__dict__ = dict(vars(self))
+        return copied
 
-
-@contextmanager
-def unchanged_on_failure(estimator: Any, *, resumes: bool) -> Iterator[None]:
-    """Put an estimator back as it was where its fit fails, for whatever reason.
-
-    Parameters
-    ----------
-    estimator : estimator
-    resumes : bool
-        Whether the fit trains the model that is there already; its variables are put back too.
-    """
-    before = dict(vars(estimator))
-    state = ModelState.of(estimator.model_) if resumes else None
-    compiled = dict(vars(estimator.model_)) if resumes else {}
-    try:
-        yield
-    except BaseException:  # Ctrl-C is a failure like any other
-        vars(estimator).clear()
-        vars(estimator).update(before)
-        if state is not None:
-            # A fit with another optimizer has compiled the model anew. Set past Keras's tracking
-            # of attributes, which knows all of these already.
-            vars(estimator.model_).update(compiled)
-            state.put_into(estimator.model_)
-        raise
-
-
-class RebuildableModel:
-    """A model that is built from ``_recipe``, and pickled as that recipe and arrays."""
-
-    _rebuilt: tuple[str, ...] = ("model_", "encoder_", "decoder_", "callbacks_")
-
-    def _network(self: Any) -> Network:
-        """Build the recipe's network."""
-        recipe = self._recipe
-        model = recipe["model"]
-        noise = recipe["noise"]
-        if noise is not None:
-            noise = make_noise(noise, recipe["seed"], recipe["noise_options"])
-        spec = NetworkSpec(
-            input_shape=recipe["input_shape"],
-            output_shape=recipe["output_shape"],
-            parameters={**recipe["parameters"], **self._for_signature(model)},
-            options=recipe["options"],
-            seed=recipe["seed"],
+    def _make_recipe(self, noise: Any) -> Recipe:
+        """Return what determines the network, from the parameters as they are now."""
+        params = self.get_params(deep=False)
+        names = {*self._network_parameters, "input_shape"}
+        taken: Mapping[str, Any] = {}
+        if callable(self.model):
+            taken = inspect.signature(self.model).parameters
+            names |= set(taken) & params.keys()
+        others = {name: value for name, value in params.items() if name != "model"}
+        available = {"meta": metadata(self), "params": others}
+        return Recipe(
+            builder=self.model,
+            input_shape=self._input_shape,
+            output_shape=self._output_shape,
+            parameters={name: _held(params[name]) for name in sorted(names)},
+            options=_held(self._routed("model")),
             noise=noise,
+            noise_options=_held(self._routed("noise")),
+            scikeras={name: available[name] for name in available if name in taken},
+            compiled=_held(self._compile_parameters()),
+            dtype_policy=keras.config.dtype_policy().name,
+            seed=self._seed,
         )
-        return networks.build(model, spec)
 
-    def _scikeras_arguments(self: Any) -> dict[str, Any]:
-        """Return what SciKeras hands to a function that names it, as it is when the fit builds."""
-        named = inspect.signature(self.model).parameters if callable(self.model) else {}
-        params = {k: v for k, v in self.get_params(deep=False).items() if k != "model"}
-        available = {"meta": self._get_metadata(), "params": params}
-        return {name: available[name] for name in available if name in named}
+    def _defer(
+        self, recipe: Recipe, values: Any = None, slots: Any = None, device: str | None = None
+    ) -> DeferredNetwork:
+        build = functools.partial(build_network, type(self), recipe)
+        return DeferredNetwork(recipe, build, values, slots, device)
 
-    def _for_signature(self: Any, model: Any) -> dict[str, Any]:
-        arguments = dict(self._recipe["scikeras"])
-        if "params" in arguments:
-            arguments["params"] = {**arguments["params"], "model": model}
-        if callable(model) and "compile_kwargs" in inspect.signature(model).parameters:
-            arguments["compile_kwargs"] = self._compile_arguments()
-        return arguments
+    def _loss(self) -> Any:
+        """Return the loss that the model is compiled with."""
+        recipe = self._deferred.recipe
+        if callable(recipe.builder):
+            return self.model_.loss
+        return type(self)(model=recipe.builder, **recipe.compiled)._compile_arguments()["loss"]
 
-    def _set_network(self: Any, network: Network) -> None:
-        self.model_ = network.model
-        self.encoder_ = network.encoder
-        self.decoder_ = network.decoder
-        self.callbacks_ = list[keras.callbacks.Callback]()
-        self._network_callbacks = list(network.callbacks)
-
-    def _resume_optimizer(self: Any) -> None:
-        """Put back the optimizer's slots, which a pickle keeps until somebody trains on."""
-        state = vars(self).pop("_optimizer_state", None)
-        if state is not None:
-            self._compile()
-            state.put_into(self.model_)
-
-    def __getstate__(self: Any) -> dict[str, Any]:
+    def __getstate__(self) -> dict[str, Any]:
         """Return parameters, arrays and the recipe; never a Keras model."""
         state = {**BaseEstimator.__getstate__(self), "model": _by_reference(self.model)}
         state["_versions"] = _versions()
-        if "model_" not in state:
+        network = state.pop("_deferred", None)
+        if network is None:
             return state
-        learned = ModelState.of(self.model_)
-        kept = state.pop("_optimizer_state", learned)
-        for name in (*self._rebuilt, "_network_callbacks"):
-            state.pop(name, None)
-        recipe = {**self._recipe, "model": _by_reference(self._recipe["model"])}
-        return {**state, "_recipe": recipe, "_learned": (learned.weights, kept.optimizer)}
+        state.pop("callbacks_", None)
+        recipe = replace(network.recipe, builder=_by_reference(network.recipe.builder))
+        return {
+            **state,
+            "_recipe": recipe,
+            "_learned": network.state(),
+            "_trained": trainability(network),
+        }
 
-    def __setstate__(self: Any, state: dict[str, Any]) -> None:
-        """Build the model again and put the arrays into it."""
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        """Take parameters, arrays and the recipe; the model is built when someone asks for it."""
         state = {**state, "model": _dereferenced(state["model"])}
-        weights, slots = state.pop("_learned", (None, None))
+        learned, recipe = state.pop("_learned", None), state.pop("_recipe", None)
+        trained = state.pop("_trained", None)
         self._warn_of_other_versions(state.pop("_versions"))
         BaseEstimator.__setstate__(self, state)
-        if weights is None:
+        if learned is None:
             return
-        self._recipe = {**self._recipe, "model": _dereferenced(self._recipe["model"])}
-        self._set_network(self._network())
-        ModelState(weights, []).put_into(self.model_)
-        self._optimizer_state = ModelState(weights, slots)
+        if isinstance(recipe, dict):  # of a version that had no Recipe
+            recipe = _from_mapping(recipe, self.__dict__.pop("_compiled_with"))
+        recipe = replace(recipe, builder=_dereferenced(recipe.builder))
+        self.callbacks_ = list[keras.callbacks.Callback]()
+        self._deferred = self._defer(recipe, learned[0], learned[1] or None)
+        freeze(self._deferred, trained)
 
     def _warn_of_other_versions(self, pickled: str) -> None:
         if pickled != _versions():
@@ -180,6 +152,110 @@ class RebuildableModel:
                 original_sklearn_version=pickled,
             )
             warnings.warn(warning, stacklevel=3)
+
+
+def _held(value: Any) -> Any:
+    """Return a parameter as it is now: a list that it is may change later."""
+    if type(value) is dict:
+        return {name: _held(part) for name, part in value.items()}
+    if type(value) in (list, tuple):
+        return type(value)(map(_held, value))
+    return value.copy() if isinstance(value, np.ndarray) else value
+
+
+def _from_mapping(recipe: dict[str, Any], compiled: dict[str, Any]) -> Recipe:
+    kept = ("input_shape", "output_shape", "options", "noise", "noise_options", "scikeras", "seed")
+    return Recipe(
+        builder=recipe["model"],
+        parameters={**recipe["parameters"], "input_shape": recipe["inputs"]["input_shape"]},
+        compiled=compiled,
+        dtype_policy=keras.config.dtype_policy().name,
+        **{name: recipe[name] for name in kept},
+    )
+
+
+def build_network(kind: Callable[..., KerasWrapper], recipe: Recipe) -> Network:
+    """Return the network of a recipe, compiled.
+
+    Parameters
+    ----------
+    kind : class
+        Of the estimator, which knows how SciKeras makes compile arguments of parameters.
+    recipe : Recipe
+    """
+    # Of the parameters that the fit had; those of the estimator may have changed since.
+    holder = kind(model=recipe.builder, **recipe.compiled)
+    arguments = dict(recipe.scikeras)
+    if "params" in arguments:
+        arguments["params"] = {**arguments["params"], "model": recipe.builder}
+    if callable(recipe.builder) and holder._takes_compile_arguments():
+        arguments["compile_kwargs"] = holder._compile_arguments()
+    noise = recipe.noise
+    if noise is not None:
+        noise = make_noise(noise, recipe.seed, recipe.noise_options)
+    spec = NetworkSpec(
+        input_shape=recipe.input_shape,
+        output_shape=recipe.output_shape,
+        parameters={**recipe.parameters, **arguments},
+        options=recipe.options,
+        seed=recipe.seed,
+        noise=noise,
+    )
+    with _dtype_policy(recipe.dtype_policy):
+        network = networks.build(recipe.builder, spec)
+        if network.model.compiled:
+            holder._refuse_overruled(network.model)
+            return replace(network, compiled_by_user=True)
+        with fresh_names():
+            jit_compile = recipe.compiled["jit_compile"]
+            network.model.compile(**holder._compile_arguments(), jit_compile=jit_compile)
+    return network
+
+
+@contextmanager
+def _dtype_policy(name: str) -> Iterator[None]:
+    kept = keras.config.dtype_policy()
+    if kept.name == name:
+        yield
+        return
+    keras.config.set_dtype_policy(name)
+    try:
+        yield
+    finally:
+        keras.config.set_dtype_policy(kept)
+
+
+def check_same_network(before: Recipe, now: Recipe) -> None:
+    """Refuse to train on under parameters that describe another network.
+
+    Parameters
+    ----------
+    before, now : Recipe
+
+    Raises
+    ------
+    ValueError
+        If they differ in more than what the model is compiled with.
+    """
+    if before.builder != now.builder:
+        raise ValueError(
+            "model was changed after the network was built, and training goes on with that "
+            "network; set it back, or fit anew with warm_start=False."
+        )
+    pairs = (
+        ("", before.parameters, now.parameters),
+        ("", {"noise": before.noise}, {"noise": now.noise}),
+        ("model__", before.options, now.options),
+        ("noise__", before.noise_options, now.noise_options),
+    )
+    for prefix, old, new in pairs:
+        for name in sorted({*old, *new}):
+            if not same(old.get(name), new.get(name)):
+                raise ValueError(
+                    f"{prefix}{name} was {old.get(name)!r} when the network was built and is "
+                    f"{new.get(name)!r} now, and a network that is trained on keeps its layers; "
+                    "set it back, or fit anew with warm_start=False."
+                )
 
 
 @functools.cache

@@ -12,10 +12,11 @@ from sklearn.utils import check_random_state
 from sklearn.utils.validation import check_is_fitted
 
 from skae import networks
-from skae._contracts import FloatArray, Network
+from skae._contracts import FloatArray
 from skae._sklearn import Interval, StrOptions, fit_context, with_callbacks
 from skae.estimators._autoencoder import CodeMixin
 from skae.estimators._base import BaseAutoencoder
+from skae.estimators._state import of_one_fit
 
 
 class VariationalAutoencoder(CodeMixin, BaseAutoencoder):
@@ -137,8 +138,7 @@ class VariationalAutoencoder(CodeMixin, BaseAutoencoder):
     """
 
     __metadata_request__fit: ClassVar = {"X_val": True}
-    _required_views = ("encoder_", "decoder_")
-    _rebuilt = (*BaseAutoencoder._rebuilt, "_posterior")
+    _required_views = ("encoder", "decoder")
     _network_parameters = (
         *BaseAutoencoder._network_parameters,
         "beta",
@@ -261,6 +261,7 @@ class VariationalAutoencoder(CodeMixin, BaseAutoencoder):
         self._fit(X, sample_weight=sample_weight, partial=True)
         return self
 
+    @of_one_fit
     def sample(self, n_samples: int = 1, random_state: Any = None) -> FloatArray:
         """Generate rows: decode codes drawn from the standard normal prior.
 
@@ -283,6 +284,7 @@ class VariationalAutoencoder(CodeMixin, BaseAutoencoder):
         codes = rng.normal(size=(int(n_samples), self._n_features_out))
         return self.inverse_transform(codes.astype(np.float32))
 
+    @of_one_fit
     def posterior(self, X: Any) -> tuple[FloatArray, FloatArray]:
         """Compute the normal distribution of every row's code.
 
@@ -297,7 +299,8 @@ class VariationalAutoencoder(CodeMixin, BaseAutoencoder):
             Mean and logarithm of the variance.
         """
         X, _ = self._check_inputs(X)
-        both = self._run(self._posterior_view(), X)
+        self._deferred.views["posterior"] = _posterior_view
+        both = self._run("posterior", X)
         mu, log_var = np.split(both.astype(X.dtype, copy=False), 2, axis=1)
         return mu, log_var
 
@@ -316,6 +319,7 @@ class VariationalAutoencoder(CodeMixin, BaseAutoencoder):
         """
         return _divergence(*self.posterior(X))
 
+    @of_one_fit
     def elbo(self, X: Any, n_draws: int = 1, random_state: Any = None) -> FloatArray:
         """Estimate every row's evidence lower bound by sampling codes.
 
@@ -344,20 +348,15 @@ class VariationalAutoencoder(CodeMixin, BaseAutoencoder):
         for _ in range(n_draws):
             codes = mu + np.exp(log_var / 2) * rng.normal(size=mu.shape)
             decoded = self.inverse_transform(codes.astype(np.float32)).reshape(rows.shape)
-            losses += _row_losses(self.model_.loss, rows, decoded) / n_draws
+            losses += _row_losses(self._loss(), rows, decoded) / n_draws
         return -(rows.shape[1] * losses + _divergence(mu, log_var))
 
-    def _posterior_view(self) -> keras.Model:
-        """Return the view that gives means and log-variances side by side; made once a model."""
-        if "_posterior" not in vars(self):
-            view = networks.posterior(self.model_)
-            both = keras.ops.concatenate(view.outputs, axis=-1)
-            self._posterior = keras.Model(view.inputs, both, name="posterior_view")
-        return self._posterior
 
-    def _set_network(self, network: Network) -> None:
-        super()._set_network(network)
-        self.__dict__.pop("_posterior", None)
+def _posterior_view(model: keras.Model) -> keras.Model:
+    """Return the view that gives means and log-variances side by side."""
+    view = networks.posterior(model)
+    both = keras.ops.concatenate(view.outputs, axis=-1)
+    return keras.Model(view.inputs, both, name="posterior_view")
 
 
 def _divergence(mu: FloatArray, log_var: FloatArray) -> FloatArray:

@@ -11,12 +11,12 @@ import keras
 from skae._contracts import Network, NetworkSpec
 from skae._forks import check_not_forked
 from skae._messages import did_you_mean
+from skae._private import fresh_names
 from skae.networks._conv import build_conv
 from skae.networks._custom import build_custom
 from skae.networks._dense import build_dense
 from skae.networks._linear import build_linear
 from skae.networks._recurrent import build_recurrent
-from skae.networks._threads import with_fresh_names
 from skae.networks._variational import build_variational
 
 _BUILDERS: dict[str, Callable[..., Network]] = {
@@ -73,7 +73,8 @@ def build(model: str | Callable[..., Any], spec: NetworkSpec) -> Network:
     if isinstance(model, str):
         builder = _builder(model)
         arguments = _named_arguments(model, builder, spec)
-        return with_fresh_names(lambda: builder(spec, **arguments))
+        with fresh_names():
+            return builder(spec, **arguments)
     if isinstance(model, keras.layers.Layer):
         raise TypeError(
             f"model is an instance of {type(model).__name__}, but an estimator has to be able to "
@@ -85,7 +86,8 @@ def build(model: str | Callable[..., Any], spec: NetworkSpec) -> Network:
             f"model={model!r} is neither a name nor a callable; pass one of {list(NAMES)}, a "
             "function that returns a keras.Model, or a keras.Model subclass."
         )
-    return with_fresh_names(lambda: build_custom(model, spec))
+    with fresh_names():
+        return build_custom(model, spec)
 
 
 def accepted_options(name: str) -> frozenset[str]:

@@ -9,6 +9,7 @@ from typing import Any
 import keras
 import tensorflow as tf
 
+from skae._private import all_layers
 from skae._random import uniform
 
 
@@ -121,7 +122,7 @@ class ContractiveEncoder(keras.layers.Wrapper):
         More than one direction takes convolutions through several times as many rows.
         """
         return self.n_directions == 1 or not any(
-            hasattr(layer, "gains_from_xla") for layer in self.layer._flatten_layers()
+            hasattr(layer, "gains_from_xla") for layer in all_layers(self.layer)
         )
 
     def compute_output_shape(self, input_shape: Any) -> Any:

@@ -9,6 +9,7 @@ from numbers import Integral
 from typing import Any
 
 import keras
+import numpy as np
 
 from skae._contracts import Shape
 from skae.networks import _convolutions, _parts
@@ -77,6 +78,15 @@ def plan_layers(
     grid, channels = _grid(input_shape, dimensions)
     sizes, factors = _layers(hidden_layer_sizes, strides, "hidden_layer_sizes", "model__strides")
     decoder_sizes, decoder_factors = _decoder_layers(sizes, factors, decoder_sizes, decoder_strides)
+    kernel_size = _kernel_size(kernel_size, len(grid))
+    enlarged = () if upsampling else decoder_factors
+    if np.max(kernel_size) == 1 < max([*factors, *enlarged]):
+        # TensorFlow 2.21 writes outside of its memory for windows of 1 and strides of 2.
+        raise ValueError(
+            f"model__kernel_size={kernel_size} sees one value of each stride ({factors} in the "
+            f"encoder, {decoder_factors} in the decoder) and leaves the others out; set "
+            "model__strides=1, or a kernel_size of at least 2."
+        )
     return Plan(
         grid=grid,
         channels=channels,
@@ -84,7 +94,7 @@ def plan_layers(
         strides=_fitting_strides(grid, factors),
         decoder_sizes=decoder_sizes,
         decoder_strides=decoder_factors,
-        kernel_size=_kernel_size(kernel_size, len(grid)),
+        kernel_size=kernel_size,
         upsampling=bool(upsampling),
         activation=_parts.check_activation(activation, "activation"),
         initializer=initializer,

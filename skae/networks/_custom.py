@@ -6,7 +6,6 @@ the whole of it happens under one lock, with that state seeded before and put ba
 
 from __future__ import annotations
 
-import contextvars
 import functools
 import inspect
 import random
@@ -22,10 +21,8 @@ from skae._contracts import Network, NetworkSpec, Shape
 from skae._messages import did_you_mean
 from skae.networks import _parts
 
-_LOCK = threading.Lock()
-# A builder may itself fit an estimator with a network of its own, which is built in yet another
-# thread; that thread's context is a copy, by which it knows that the lock is held for it.
-_HELD = contextvars.ContextVar("skae_custom_build", default=False)
+# A model function may itself fit an estimator with a network of the user's own.
+_LOCK = threading.RLock()
 _MADE: weakref.WeakSet[keras.Model] = weakref.WeakSet()
 _NAMED = (inspect.Parameter.POSITIONAL_OR_KEYWORD, inspect.Parameter.KEYWORD_ONLY)
 
@@ -47,7 +44,7 @@ def build_custom(model: Callable[..., Any], spec: NetworkSpec) -> Network:
         those names, if it has.
     """
     arguments = _arguments(model, spec)
-    with _locked(), _seeded_random(spec.seed):
+    with _LOCK, _seeded_random(spec.seed):
         made = model(**arguments)
         _check_model(made, model)
         if made in _MADE:
@@ -64,19 +61,6 @@ def build_custom(model: Callable[..., Any], spec: NetworkSpec) -> Network:
         if spec.noise is not None:
             made = _with_noise(made, spec, _name_of(model))
     return Network(model=made, encoder=encoder, decoder=decoder)
-
-
-@contextmanager
-def _locked() -> Iterator[None]:
-    if _HELD.get():
-        yield
-        return
-    with _LOCK:
-        token = _HELD.set(True)
-        try:
-            yield
-        finally:
-            _HELD.reset(token)
 
 
 @contextmanager

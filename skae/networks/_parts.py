@@ -10,38 +10,16 @@ from __future__ import annotations
 import inspect
 import math
 from collections.abc import Iterable, Sequence
+from functools import partial
 from numbers import Integral
 from typing import Any
 
 import keras
-import numpy as np
 
 from skae._contracts import Network, NetworkSpec, Shape
 from skae._messages import did_you_mean
 from skae.networks._contractive import ContractiveEncoder, check_contraction
-
-
-class Seeds:
-    """A stream of independent seeds, all derived from one integer.
-
-    Parameters
-    ----------
-    seed : int
-        Where the stream starts.
-
-    Examples
-    --------
-    >>> Seeds(0).draw() == Seeds(0).draw()
-    True
-    """
-
-    def __init__(self, seed: int) -> None:
-        self._sequence = np.random.SeedSequence(seed)
-
-    def draw(self) -> int:
-        """Return the next seed, in [0, 2**31)."""
-        # 31 bits, because Keras's stateless draws hold a seed in an int32.
-        return int(self._sequence.spawn(1)[0].generate_state(1)[0]) >> 1
+from skae.networks._initial import NetworkSeeds as Seeds
 
 
 def check_sizes(hidden_layer_sizes: Any, name: str = "hidden_layer_sizes") -> tuple[int, ...]:
@@ -88,21 +66,21 @@ def check_activation(activation: Any, name: str) -> Any:
 
 
 def make_initializer(identifier: Any, seeds: Seeds) -> keras.initializers.Initializer:
-    """Return a Keras initialiser with a seed of its own, from a name or an instance."""
+    """Return a Keras initializer with a seed of its own, from a name or an instance."""
     if isinstance(identifier, str):
         # keras.initializers.get would draw a seed from Python's global generator.
         kind: Any = getattr(keras.initializers, identifier, None)
         config: dict[str, Any] = {}
         if not inspect.isclass(kind):
             raise ValueError(
-                f"model__kernel_initializer={identifier!r} is not an initialiser that Keras knows; "
+                f"model__kernel_initializer={identifier!r} is not an initializer that Keras knows; "
                 "pass one of the names in keras.initializers, such as 'he_normal', or an instance."
             )
         seeded = "seed" in inspect.signature(kind).parameters
     else:
         kind, config = type(identifier), keras.initializers.get(identifier).get_config()
         seeded = "seed" in config
-    return kind.from_config({**config, "seed": seeds.draw()} if seeded else config)
+    return seeds.initializer(kind, config) if seeded else kind.from_config(config)
 
 
 def output_dtype() -> str:
@@ -194,4 +172,5 @@ def assemble(
     inputs, corrupted = noisy_input(spec)
     codes = contracted(encoder, contraction, seeds)(corrupted)
     model = keras.Model(inputs, decoder(codes), name="autoencoder")
-    return Network(model=model, encoder=encoder, decoder=decoder)
+    initial_weights = partial(seeds.initial_weights, model)
+    return Network(model, encoder, decoder, initial_weights=initial_weights)

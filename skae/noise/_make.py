@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import keras
-import numpy as np
 
 from skae._forks import check_not_forked
 from skae._messages import did_you_mean
+from skae._seeds import Seeds
 from skae.noise._layers import GaussianNoise, MaskingNoise, SaltAndPepperNoise, UniformNoise
 
 _NAMED: dict[str, Callable[..., keras.layers.Layer]] = {
@@ -106,11 +106,11 @@ def _copy_layer(noise: keras.layers.Layer, seeds: Seeds) -> keras.layers.Layer:
     return type(noise).from_config(_reseed(config, seeds))
 
 
-def _reseed(config: Any, seeds: Iterator[int]) -> Any:
+def _reseed(config: Any, seeds: Seeds) -> Any:
     """Return a configuration with every ``"seed"`` in it replaced, in layers inside it too."""
     if isinstance(config, dict):
         return {
-            key: next(seeds) if key == "seed" else _reseed(value, seeds)
+            key: seeds.draw() if key == "seed" else _reseed(value, seeds)
             for key, value in config.items()
         }
     if isinstance(config, list | tuple):

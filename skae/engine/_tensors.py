@@ -1,4 +1,6 @@
-"""Joins small weights into one vector while a program trains them.
+"""How a model's state travels: as variables, as arrays, and as the tensors that a program takes.
+
+A program takes small weights joined into one vector.
 
 TensorFlow dispatches its kernels one by one, and a step of Adam is a dozen of them for every
 weight, however small. Joined weights need them once, and a call takes 8 tensors instead of 37:
@@ -8,6 +10,7 @@ instead of 4.4. XLA joins such steps by itself, and gains nothing.
 
 from __future__ import annotations
 
+import functools
 import itertools
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -17,11 +20,14 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from skae._contracts import Shape
-from skae.engine._stateless import slot_names
-from skae.engine._tracing import Tensors
-from skae.engine._variables import joined, read
+from skae._contracts import Arrays, Shape
+from skae._private import slot_names
 
+Tensors = list[Any]
+
+# Eager arithmetic and that of a graph round differently; what is computed from wrong numbers, or by
+# other code, is off by far more.
+_ROUNDING = 1e-5
 # Beyond this, copying a weight into the vector and out of it costs more than its kernels.
 _MAX_SIZE = 2**14
 # Those that treat every element of a weight alike, so that it doesn't matter what lies beside it.
@@ -36,10 +42,44 @@ _ELEMENTWISE = (
 )
 
 
+def read(variables: Sequence[keras.Variable]) -> list[Any]:
+    """Return a tensor for each variable, which shares its memory until the variable changes."""
+    # The raw operations take a quarter of the time of the variables' own methods, of which a fit
+    # of a small network makes seventy.
+    held = [variable.value for variable in variables]
+    try:
+        return [tf.raw_ops.ReadVariableOp(resource=v.handle, dtype=v.dtype) for v in held]
+    except ValueError:  # a variable of a distribution strategy has several handles
+        return [tf.convert_to_tensor(v) for v in held]
+
+
+def assign(variables: Sequence[keras.Variable], values: Sequence[Any]) -> None:
+    """Write values into variables."""
+    for variable, value in zip(variables, values, strict=True):
+        # TensorFlow may make the memory of an array the variable's own instead of copying it.
+        variable.assign(value.copy() if isinstance(value, np.ndarray) else value)
+
+
+def copied(variables: Sequence[keras.Variable]) -> Arrays:
+    """Return copies of what variables hold."""
+    # `np.array` makes none of a tensor, whose memory a variable goes on writing to.
+    return [np.asarray(tensor).copy() for tensor in read(variables)]
+
+
+def joined(tensors: Sequence[Any]) -> Any:
+    """Return all values as one vector, of no length where there are none."""
+    flat = [tf.reshape(tensor, [-1]) for tensor in tensors]
+    return tf.concat(flat, 0) if flat else tf.zeros(0)
+
+
 def divided(flat: Sequence[Any], sizes: Sequence[int]) -> list[list[Any]]:
     """Return a list cut into lists of these sizes."""
     ends = itertools.accumulate(sizes)
     return [list(flat[end - size : end]) for size, end in zip(sizes, ends, strict=True)]
+
+
+class NotPureError(Exception):
+    """A model keeps state where a program can't take it in and give it out."""
 
 
 class NotPackableError(Exception):
@@ -67,10 +107,13 @@ def _joined_values(tensors: Sequence[Any]) -> Any:
 
 
 def _parted_values(vector: Any, shapes: Sequence[Shape]) -> list[Any]:
-    # A copy: TensorFlow may make NumPy's memory the variable's own instead of copying it, and would
-    # then write into the vector.
     pieces = np.split(vector.numpy(), np.cumsum(_sizes(shapes))[:-1])
     return [piece.reshape(shape) for piece, shape in zip(pieces, shapes, strict=True)]
+
+
+def _tensor(value: Any) -> Any:
+    # A tensor may lie in the memory of the array that it is made of.
+    return tf.convert_to_tensor(value.copy() if isinstance(value, np.ndarray) else value)
 
 
 @dataclass(frozen=True)
@@ -132,20 +175,25 @@ class Packing:
     fixed: Groups
     slots: Groups
 
-    def load(self, variables: Sequence[keras.Variable], *, slots: bool = True) -> list[Tensors]:
-        """Return the values of all variables as they travel, the optimizer's only where wanted."""
-        wanted = self._all if slots else self._all[:2]
-        parts = divided(variables, [len(groups.shapes) for groups in wanted])
-        return [g.join(read(own), _joined_values) for g, own in zip(wanted, parts, strict=True)]
+    def joined(self, values: Sequence[Any]) -> list[Tensors]:
+        """Return weights, other variables, and the optimizer's, as they travel.
 
-    def store(self, variables: Sequence[keras.Variable], state: Sequence[Tensors]) -> None:
-        """Write what travelled into the variables."""
-        parts = zip(self._all, state, strict=True)
-        values = [
-            value for groups, vectors in parts for value in groups.part(vectors, _parted_values)
+        Parameters
+        ----------
+        values : sequence of array or Tensor
+            In the order of `weight_variables`, and the optimizer's behind them.
+        """
+        parts = divided(values, [len(groups.shapes) for groups in self._all])
+        return [
+            [_tensor(value) for value in groups.join(own, _joined_values)]
+            for groups, own in zip(self._all, parts, strict=True)
         ]
-        for variable, value in zip(variables, values, strict=True):
-            tf.raw_ops.AssignVariableOp(resource=variable.value.handle, value=value)
+
+    def parted(self, state: Sequence[Tensors]) -> tuple[list[Any], list[Any]]:
+        """Return weights and other variables, and the optimizer's, of what travelled."""
+        pairs = zip(self._all, state, strict=True)
+        weights, fixed, slots = (groups.part(part, _parted_values) for groups, part in pairs)
+        return [*weights, *fixed], slots
 
     @property
     def _all(self) -> tuple[Groups, Groups, Groups]:
@@ -184,15 +232,68 @@ def pack(model: keras.Model, *, packed: bool) -> Packing:
     return Packing(groups, fixed, Groups(tuple(map(tuple, members)), shapes))
 
 
-def state_variables(model: keras.Model) -> list[keras.Variable]:
-    """Return all that training changes: weights, other variables, and the optimizer's."""
-    return [
-        *model.trainable_variables,
-        *model.non_trainable_variables,
-        *model.optimizer.variables,
-    ]
+def weight_variables(model: keras.Model) -> list[keras.Variable]:
+    """Return the trainable variables of a model, and the others behind them.
+
+    Unlike ``get_weights`` this has the seeds of noise and dropout layers: a model that is trained
+    on after a pickle would draw other noise without them.
+    """
+    return [*model.trainable_variables, *model.non_trainable_variables]
 
 
 def _is_small(weight: keras.Variable) -> bool:
     plain = weight.constraint is None and not getattr(weight, "overwrite_with_gradient", False)
     return plain and weight.dtype == "float32" and int(np.prod(weight.shape)) <= _MAX_SIZE
+
+
+def trace(
+    function: Callable[..., Any], specs: Sequence[tf.TensorSpec], *, jit_compile: bool = False
+) -> Callable[..., Tensors]:
+    """Return a function of tensors as one program, which owns no variable.
+
+    Parameters
+    ----------
+    function : callable
+        Of tensors, to a sequence of tensors.
+    specs : sequence of tf.TensorSpec
+        Of its arguments.
+    jit_compile : bool, default=False
+        Whether XLA compiles it.
+
+    Raises
+    ------
+    NotPureError
+        If it uses a variable, which all who call the program would share.
+    """
+    traced = tf.function(function, jit_compile=jit_compile or None, autograph=False)
+    concrete = traced.get_concrete_function(*specs)
+    captured = concrete.captured_inputs
+    hidden = [tensor for tensor in captured if tensor.dtype == tf.resource]
+    if hidden:
+        raise NotPureError(f"it uses {len(hidden)} variables that Keras does not list as its own")
+    if jit_compile:  # XLA is entered by this way alone
+        called: Callable[..., Tensors] = concrete
+        return called
+    # TensorFlow checks and packs the arguments of a traced function in Python, for 0.5 ms where
+    # there are twelve of them: a seventh of the time of a small epoch. Types go in as the numbers
+    # that the C API wants: it takes another 5 microseconds to look up twelve.
+    types = [output.dtype.as_datatype_enum for output in concrete.outputs]
+    launch = functools.partial(tf.raw_ops.StatefulPartitionedCall, Tout=types, f=concrete)
+
+    def call(*arguments: Any) -> Tensors:
+        outputs: Tensors = launch(args=[*arguments, *captured])
+        return outputs
+
+    return call
+
+
+def all_close(shared: Sequence[Any], own: Sequence[Any]) -> bool:
+    """Tell whether tensors are equal but for rounding, by the largest value of each."""
+    if len(shared) != len(own):
+        return False
+    pairs = [[np.asarray(x, np.float64) for x in pair] for pair in zip(shared, own, strict=True)]
+    return all(
+        a.shape == b.shape
+        and np.allclose(a, b, rtol=0, atol=_ROUNDING * np.abs(b).max(initial=0), equal_nan=True)
+        for a, b in pairs
+    )

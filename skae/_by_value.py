@@ -1,0 +1,245 @@
+"""What values are, code and all: as keys that are equal for equal values alone, and as bytes.
+
+Objects of Keras, TensorFlow and skae are known by name, or by class and configuration. What a user
+wrote is known by its serialization by value, wherever it stands.
+"""
+
+from __future__ import annotations
+
+import functools
+import hashlib
+import io
+import pickle
+import site
+import sys
+import sysconfig
+import threading
+from collections.abc import Hashable, Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import cloudpickle
+
+import skae._tensorflow  # noqa: F401  isort: skip
+import keras
+import numpy as np
+
+# What the code of pickled objects may raise.
+_UNPICKLABLE = (
+    ArithmeticError,
+    AttributeError,
+    ImportError,
+    LookupError,
+    OSError,
+    RecursionError,
+    RuntimeError,
+    TypeError,
+    ValueError,
+    pickle.PickleError,
+)
+_PICKLING = threading.RLock()
+
+
+class NotSerializableError(Exception):
+    """Something holds what can't be serialized, such as an open file."""
+
+
+class _Pickler(cloudpickle.Pickler):
+    """Refuses what Keras would write as an archive, of which no two are equal."""
+
+    def persistent_id(self, obj: Any) -> None:
+        if isinstance(obj, (keras.layers.Layer, keras.Variable)):
+            raise NotSerializableError(f"it holds the {type(obj).__name__} {obj.name!r}")
+
+
+def serialized(value: Any) -> bytes:
+    """Return what `value` is as bytes, code and all that it names included.
+
+    Parameters
+    ----------
+    value : object
+        Functions and classes of the user's own modules, not of ``__main__`` alone, are taken by
+        value: with closures, defaults, class bodies and the globals that they name.
+
+    Raises
+    ------
+    NotSerializableError
+        If it, or something that it holds, can't be serialized.
+    """
+    try:
+        with _user_modules_by_value():
+            buffer = io.BytesIO()
+            _Pickler(buffer).dump(value)
+            return buffer.getvalue()
+    except _UNPICKLABLE as error:
+        name = getattr(value, "__name__", type(value).__name__)
+        raise NotSerializableError(f"{name} can't be serialized ({error})") from error
+
+
+@contextmanager
+def _user_modules_by_value() -> Iterator[None]:
+    with _PICKLING:
+        known = {*cloudpickle.list_registry_pickle_by_value()}
+        added = [sys.modules[name] for name in {*sys.modules} - known if _is_users(name)]
+        try:
+            for module in added:
+                cloudpickle.register_pickle_by_value(module)
+            yield
+        finally:
+            for module in added:
+                cloudpickle.unregister_pickle_by_value(module)
+
+
+@functools.cache
+def _installed_folders() -> tuple[Path, ...]:
+    named = sysconfig.get_paths()
+    kinds = ("stdlib", "platstdlib", "purelib", "platlib")
+    paths = {*(named[kind] for kind in kinds), *site.getsitepackages(), site.getusersitepackages()}
+    return tuple(Path(path).resolve() for path in paths)
+
+
+@functools.cache
+def _is_users(name: str) -> bool:
+    """Tell a module of the user's own from those of Python and of installed packages."""
+    module = sys.modules.get(name)
+    file = getattr(module, "__file__", None)
+    # `__main__` is taken by value anyway, and under any other name than its own none is known.
+    if not file or name == "__main__" or getattr(module, "__name__", None) != name:
+        return False
+    if name.partition(".")[0] == "skae":  # which may be installed in place
+        return False
+    resolved = Path(file).resolve()
+    return not any(resolved.is_relative_to(folder) for folder in _installed_folders())
+
+
+_PLAIN = (type(None), bool, int, float, complex, str, bytes)
+_LIBRARIES = ("keras", "skae", "tensorflow")
+NOT_IN_PROGRAMS = ("seed", "shared_object_id", "build_config", "compile_config")
+
+
+class UnshareableError(Exception):
+    """It can't be told for certain what a program would compute."""
+
+
+class Keys:
+    """Makes keys of values, and notes whether code of the user's is among them.
+
+    Attributes
+    ----------
+    has_user_code : bool
+        Whether a key rests on a digest, which tells nothing of what code reads when it runs.
+    """
+
+    def __init__(self) -> None:
+        self.has_user_code = False
+
+    def of(self, value: Any) -> Hashable:
+        """Return the key of a value."""
+        if isinstance(value, str) and type(value) is str:
+            registered = keras.saving.get_registered_object(value)
+            return value if registered is None else (value, self.of(registered))
+        if type(value) in _PLAIN:
+            # 1, 1.0 and True are equal and hash alike, so are 0.0 and -0.0, but trace differently.
+            return type(value).__name__, repr(value)
+        if isinstance(value, (np.ndarray, np.generic)) and value.dtype != object:
+            array = np.asarray(value)
+            return "array", array.shape, str(array.dtype), hashlib.sha256(array.tobytes()).digest()
+        if isinstance(value, Mapping) and type(value).__module__ in ("builtins", "types"):
+            return "map", tuple((self.of(key), self.of(item)) for key, item in value.items())
+        if type(value) in (tuple, list):
+            return type(value).__name__, tuple(map(self.of, value))
+        return self._of_object(value)
+
+    def _of_object(self, value: Any) -> Hashable:
+        if is_of_library(value):
+            return value
+        if isinstance(value, keras.layers.Layer):
+            return self.of_layer(value)
+        if is_configured(value):
+            return as_patched(type(value)), self._configuration(value), self._attributes(value)
+        self.has_user_code = True
+        try:
+            return "digest", hashlib.sha256(serialized(value)).digest()
+        except NotSerializableError as error:
+            raise UnshareableError(str(error)) from error
+
+    def _configuration(self, value: Any) -> Hashable:
+        config = dict(config_of(value)) if hasattr(value, "get_config") else {}
+        if isinstance(config.get("learning_rate"), float):
+            config["learning_rate"] = "a number"
+        if not isinstance(value, keras.metrics.Metric):  # whose results are reported by name
+            config.pop("name", None)
+        return self.of(without(config, NOT_IN_PROGRAMS))
+
+    def _attributes(self, value: Any) -> Hashable:
+        """Return what an object holds beside its configuration: that of ``Huber`` has no delta."""
+        plain = (bool, int, float, str, tuple, list, dict)
+        all_counts = not hasattr(value, "get_config")  # else Keras's bookkeeping is beside it
+        parts = {
+            name: part
+            for name, part in getattr(value, "__dict__", {}).items()
+            if name not in ("_name", "name", "built", "seed")
+            if all_counts or (type(part) in plain and not _is_state(name, part)) or callable(part)
+        }
+        return self.of(parts)
+
+    def of_known(self, value: Any, what: str) -> Hashable:
+        """Return the key of a value without user code: of what verification does not run."""
+        keys = type(self)()
+        key = keys.of(value)
+        if keys.has_user_code:
+            raise UnshareableError(f"{what} is code of the user's own")
+        return key
+
+    def of_layer(self, layer: keras.layers.Layer) -> Hashable:
+        """Refuse: what a layer computes is more than a value."""
+        raise UnshareableError(f"it holds a {type(layer).__name__}")
+
+
+def without(config: Any, names: tuple[str, ...], *, initializers: bool = True) -> Any:
+    """Return a configuration without these entries and, unless told, without initializers."""
+    if isinstance(config, Mapping):
+        return {
+            key: without(item, names, initializers=initializers)
+            for key, item in config.items()
+            if key not in names and not (initializers and str(key).endswith("initializer"))
+        }
+    if type(config) not in (list, tuple):
+        return config
+    return [without(item, names, initializers=initializers) for item in config]
+
+
+def config_of(value: Any) -> Any:
+    try:
+        return value.get_config()
+    except (NotImplementedError, TypeError, ValueError) as error:
+        raise UnshareableError(f"{type(value).__name__} has no configuration ({error})") from error
+
+
+def _is_state(name: str, part: Any) -> bool:
+    """Tell what a metric or an optimizer keeps of training, and TensorFlow's bookkeeping of it."""
+    held = keras.tree.flatten(part)
+    return name.startswith("_self_") or any(isinstance(each, keras.Variable) for each in held)
+
+
+def as_patched(kind: type) -> Hashable:
+    """Return a class with the methods that a program is made of, which tests may replace."""
+    return kind, *(getattr(kind, name, None) for name in ("__call__", "call", "update_step"))
+
+
+def is_configured(value: Any) -> bool:
+    """Tell objects of Keras's and skae's own classes whose configuration or attributes are all."""
+    kind = type(value)
+    return is_of_library(kind) and (hasattr(kind, "get_config") or kind.__module__[:5] == "skae.")
+
+
+def is_of_library(value: Any) -> bool:
+    """Tell the classes and functions that Keras, TensorFlow and skae have under their names."""
+    module = getattr(value, "__module__", None)
+    if not isinstance(module, str) or module.partition(".")[0] not in _LIBRARIES:
+        return False
+    found: Any = sys.modules.get(module)
+    for part in getattr(value, "__qualname__", "?").split("."):
+        found = getattr(found, part, None)
+    return found is value

@@ -1,0 +1,157 @@
+"""Keeps compiled programs by key: bounded, shared by all threads, least recently used out."""
+
+from __future__ import annotations
+
+import logging
+import threading
+import warnings
+from collections import OrderedDict
+from collections.abc import Callable, Hashable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+from weakref import WeakValueDictionary
+
+from skae.exceptions import UnsharedProgramWarning
+
+_LOGGER = logging.getLogger("skae")
+# A program of a small network holds about 2 MB.
+MAX_PROGRAMS = 64
+
+
+class CacheInfo(NamedTuple):
+    """State of the program cache, named as in `functools.lru_cache`."""
+
+    hits: int
+    misses: int
+    currsize: int
+    maxsize: int
+
+
+class Store:
+    """Values by key; one thread makes a value while others that want it wait.
+
+    Parameters
+    ----------
+    maxsize : int
+        Number of values kept; the one unused for longest is dropped first.
+    """
+
+    def __init__(self, maxsize: int) -> None:
+        self._maxsize = maxsize
+        self._lock = threading.Lock()
+        self._making: WeakValueDictionary[Hashable, Any] = WeakValueDictionary()
+        self._values: OrderedDict[Hashable, Any] = OrderedDict()
+        self._hits = self._misses = 0
+
+    @contextmanager
+    def held(self, key: Hashable) -> Iterator[Any]:
+        """Yield the value of a key, or None; no other thread makes one meanwhile."""
+        with self._lock:
+            making = self._making.setdefault(key, threading.RLock())
+        with making:
+            with self._lock:
+                value = self._values.get(key)
+                if value is not None:
+                    self._hits += 1
+                    self._values.move_to_end(key)
+            yield value
+
+    def put(self, key: Hashable, value: Any) -> None:
+        """Keep a value."""
+        with self._lock:
+            self._misses += 1
+            self._values[key] = value
+            while len(self._values) > self._maxsize:
+                self._values.popitem(last=False)
+
+    def clear(self) -> None:
+        """Forget every value; whoever uses one goes on with it."""
+        with self._lock:
+            self._values.clear()
+            self._hits = self._misses = 0
+
+    def info(self) -> CacheInfo:
+        """Return hits, misses, and how many values there are and may be."""
+        with self._lock:
+            return CacheInfo(self._hits, self._misses, len(self._values), self._maxsize)
+
+
+@dataclass
+class Place:
+    """Where a network's program lies, or is to be put.
+
+    Parameters
+    ----------
+    network : DeferredNetwork
+        What to trace it from.
+    program : object or None
+        None: to be made and assigned.
+    is_doubtful : bool
+        Whether `program` was traced from another model of the same key, which rests on user code.
+    is_verifiable : bool
+        Whether a program that is made may become doubtful to others.
+    """
+
+    network: Any
+    program: Any
+    is_doubtful: bool
+    is_verifiable: bool
+
+    def verify(self, computes_alike: Callable[[Any], bool | None]) -> None:
+        """Drop a doubtful program that does not compute what this network does, with a warning.
+
+        Without one where that can't be told, because the network draws random numbers.
+        """
+        is_alike = computes_alike(self.program) if self.is_doubtful else True
+        if is_alike:
+            return
+        self.program = None
+        if is_alike is None:
+            _LOGGER.debug("%r gets a program of its own: no two calls of it agree.", self.network)
+            return
+        warnings.warn(
+            f"The model {self.network.network.model.name!r} does not compute what an earlier model "
+            "of the same code did: it depends on something that its code does not name, such as a "
+            "file, an environment variable or a function that was replaced. It gets a compiled "
+            "program of its own, so its results are right and its fits are slower; pass what it "
+            "depends on as model__*.",
+            UnsharedProgramWarning,
+            stacklevel=2,
+        )
+
+
+PROGRAMS = Store(MAX_PROGRAMS)
+# What is known of networks without building them; small, and no program.
+TRAITS = Store(4 * MAX_PROGRAMS)
+
+
+def clear_cache() -> None:
+    """Forget every compiled program; the next fit or score compiles anew.
+
+    Examples
+    --------
+    >>> from skae.engine import cache_info, clear_cache
+    >>> clear_cache()
+    >>> cache_info().currsize
+    0
+    """
+    PROGRAMS.clear()
+    TRAITS.clear()
+
+
+def cache_info() -> CacheInfo:
+    """Return the state of the program cache, named as in `functools.lru_cache`.
+
+    Returns
+    -------
+    info : CacheInfo
+        With ``hits``, ``misses``, ``currsize`` and ``maxsize``.
+
+    Examples
+    --------
+    >>> from skae.engine import cache_info
+    >>> cache_info().maxsize
+    64
+    """
+    return PROGRAMS.info()
