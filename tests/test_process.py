@@ -74,7 +74,7 @@ work = {
     "fit by Keras": lambda: loop.fit(X),
     "partial_fit": lambda: detector.partial_fit(X),
     "noisy fit": lambda: denoiser.fit(X, X_val=X),
-    "load": lambda: pickle.loads(pickled),
+    "load": lambda: pickle.loads(pickled).predict(X[:1]),
     "child of a child": lambda: forked(lambda: detector.predict(X[:1])),
 }
 answers = {name: forked(function) for name, function in work.items()}

@@ -23,11 +23,17 @@ from tests.benchmarks.tools import RUNS
 # Case: what it is, unit, and the goals by peer ("" for skae's own figure).
 CASES = {
     "first_fit": ("first fit, 2,359 x 140, 20 epochs", "s", {"keras": 0.45}),
-    "later_fit": ("later fits of that architecture", "s", {"keras": 0.08, "pyod": 0.6}),
-    "grid_search": ("grid search, 2 x 2 candidates, 3 folds, refit", "s", {"scikeras": 0.10}),
+    "later_fit": ("later fits of that architecture", "s", {"keras": 0.05, "pyod": 0.6}),
+    "first_functional": ("first fit of a functional model", "s", {"keras": None}),
+    "later_functional": ("later fits of a functional model", "s", {"keras": 0.08}),
+    "first_class": ("first fit of the tutorial's class", "s", {"keras": None}),
+    "later_class": ("later fits of the tutorial's class", "s", {"keras": 0.12}),
+    "grid_search": ("grid search, 2 x 2 candidates, 3 folds, refit", "s", {"scikeras": 0.07}),
+    "grid_functional": ("the same search with a functional model", "s", {"scikeras": None}),
     "n_jobs": ("search of 24 fits of 2 s by two workers", "s", {"n_jobs=1": 0.8}),
     "short_fit": ("a fit of one epoch, 60,000 x 140, batch 32", "s", {"keras": None}),
     "epoch_140": ("one epoch, 60,000 x 140, batch 32", "s", {"keras": 0.06}),
+    "epoch_stream": ("one epoch of a stream, 60,000 x 140, batch 32", "s", {"keras": 0.15}),
     "epoch_noise": (
         "one epoch with normal noise, 60,000 x 140, batch 32",
         "s",

@@ -73,3 +73,20 @@ def keras_fit(X, epochs=20, batch_size=512, **options):
     model = keras_dense(width=X.shape[1], **options)
     model.fit(X, X, epochs=epochs, batch_size=batch_size, verbose=0)
     return model
+
+
+def functional(input_shape, latent_dim=LAYERS[2]):
+    """Return the same network as a functional model of Keras's own layers."""
+    import keras
+
+    inputs = rows = keras.Input(input_shape)
+    for size in (*LAYERS[:2], latent_dim, *LAYERS[3:]):
+        rows = keras.layers.Dense(size, "relu")(rows)
+    return keras.Model(inputs, keras.layers.Dense(input_shape[0])(rows))
+
+
+def tutorial_class():
+    """Return the anomaly detector of TensorFlow's tutorial, as a class."""
+    from tests.estimators.tutorial_models import AnomalyDetector
+
+    return AnomalyDetector

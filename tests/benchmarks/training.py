@@ -6,11 +6,14 @@ import numpy as np
 
 from tests.benchmarks.tools import (
     LAYERS,
+    RUNS,
     clocked,
     detector,
+    functional,
     keras_dense,
     keras_fit,
     measures,
+    tutorial_class,
     uniform,
 )
 
@@ -41,15 +44,50 @@ def _():
 
 @measures("later_fit", "skae")
 def _():
+    return _later_fits(detector)
+
+
+def _later_fits(make):
     X = uniform(2359, 140)
-    detector().fit(X)
+    make().fit(X)
     fits = iter(range(1, 9))
 
     def fit():
         i = next(fits)
-        detector(random_state=i, optimizer__learning_rate=1e-3 / i).fit(X[: 2359 - 50 * i])
+        make(random_state=i, optimizer__learning_rate=1e-3 / i).fit(X[: 2359 - 50 * i])
 
     return clocked(fit, 5)
+
+
+def _functional(**parameters):
+    return detector(model=functional, **parameters)
+
+
+def _tutorial(**parameters):
+    return detector(model=tutorial_class(), **parameters)
+
+
+for _name, _make in (("functional", _functional), ("class", _tutorial)):
+
+    @measures(f"first_{_name}", "skae")
+    def _(make=_make):
+        import skae.estimators  # noqa: F401
+
+        _warm_up_tensorflow()
+        X = uniform(2359, 140)
+        return clocked(lambda: make().fit(X))
+
+    @measures(f"later_{_name}", "skae")
+    def _(make=_make):
+        return _later_fits(make)
+
+    @measures(f"first_{_name}", "keras")
+    def _():
+        return RUNS["first_fit", "keras"]()
+
+    @measures(f"later_{_name}", "keras")
+    def _():
+        return RUNS["later_fit", "keras"]()
 
 
 @measures("later_fit", "keras")
@@ -93,6 +131,17 @@ def _():
     return _grid(estimator, "latent_dim", "optimizer__learning_rate")
 
 
+@measures("grid_functional", "skae")
+def _():
+    from skae import DenoisingRegressor
+
+    estimator = DenoisingRegressor(
+        functional, noise=None, epochs=20, batch_size=512, loss="mae", random_state=0
+    )
+    return _grid(estimator, "latent_dim", "optimizer__learning_rate")
+
+
+@measures("grid_functional", "scikeras")
 @measures("grid_search", "scikeras")
 def _():
     from scikeras.wrappers import KerasRegressor
@@ -170,6 +219,26 @@ def _():
 @measures("epoch_140", "keras")
 def _():
     return _keras_epoch(keras_dense(), uniform(60_000, 140))
+
+
+def _stream():
+    import tensorflow as tf
+
+    X = uniform(60_000, 140)
+    return tf.data.Dataset.from_tensor_slices((X, X)).batch(32)
+
+
+@measures("epoch_stream", "skae")
+def _():
+    estimator = _transformer(hidden_layer_sizes=LAYERS[:2], latent_dim=LAYERS[2], loss="mae")
+    return _one_epoch(estimator, _stream(), epochs=3)
+
+
+@measures("epoch_stream", "keras")
+def _():
+    model, stream = keras_dense(), _stream()
+    model.fit(stream, epochs=1, verbose=0)
+    return clocked(lambda: model.fit(stream, epochs=1, verbose=0), 3)
 
 
 def _noisy_epoch(noise):

@@ -1,4 +1,4 @@
-"""Trains two equal models, one by ``keras.Model.fit`` and one by the engine, and compares them."""
+"""Trains equal networks, one by ``keras.Model.fit`` and one by the engine, and compares them."""
 
 from __future__ import annotations
 
@@ -7,7 +7,8 @@ import numpy as np
 
 from skae import engine
 from skae._contracts import Batchable, TrainingPlan
-from skae.engine._order import epoch_order
+from skae.engine._rows import epoch_order
+from tests.engine._networks import model_of
 
 PLAN = TrainingPlan(epochs=3, batch_size=10, seed=5)
 OPTIMIZERS = {
@@ -58,29 +59,31 @@ def by_keras(model, X, y, weight, *, validation, plan):
 def compare(
     make, optimizer, plan=PLAN, *, n=23, n_val=0, weighted=False, targets=False, metrics=None
 ):
-    """Train two equal models, one each way, and compare all there is."""
-    models = [make(), make()]
-    for model in models:
-        model.compile(OPTIMIZERS[optimizer](), "mse", metrics=metrics, jit_compile=False)
-    X = rows_of(models[0], n)
+    """Train equal networks, one each way, and compare all there is.
+
+    `make` takes what a model is compiled with, and returns a network.
+    """
+    compiled = {"optimizer": OPTIMIZERS[optimizer], "metrics": metrics, "jit_compile": False}
+    networks = [make(**compiled), make(**compiled)]
+    by_hand = model_of(networks[0])
+    X = rows_of(by_hand, n)
     y = X[::-1].copy() if targets else X
     # Keras multiplies the values of a row's positions by weights of as many axes.
     axes = (n, *[1] * (X.ndim - 2))
     weight = np.random.default_rng(1).uniform(0.5, 2, axes) if weighted else None
-    V = rows_of(models[0], n_val + 5)[5:]
-    expected = by_keras(models[0], X, y, weight, validation=(V, V) if n_val else None, plan=plan)
-    trainer = engine.select_trainer("compiled", models[1], [])
-    history = trainer.train(
-        models[1],
+    V = rows_of(by_hand, n_val + 5)[5:]
+    expected = by_keras(by_hand, X, y, weight, validation=(V, V) if n_val else None, plan=plan)
+    result = engine.train(
+        networks[1],
         Batchable(X, y if targets else None, weight if weight is None else weight.ravel()),
         Batchable(V) if n_val else None,
         plan,
-        [],
+        engine="compiled",
     )
-    assert trainer.name == "compiled"
-    assert history.keys() == expected.keys()
+    assert result.engine == "compiled"
+    assert result.history.keys() == expected.keys()
     for name, values in expected.items():
-        np.testing.assert_allclose(history[name], values, rtol=2e-5, err_msg=name)
-    states = [[*model.weights, *model.optimizer.variables] for model in models]
+        np.testing.assert_allclose(result.history[name], values, rtol=2e-5, err_msg=name)
+    states = [(*network.values(), *network.slots()) for network in networks]
     for wanted, got in zip(*states, strict=True):
-        np.testing.assert_allclose(got.numpy(), wanted.numpy(), rtol=1e-4, atol=2e-6)
+        np.testing.assert_allclose(got, wanted, rtol=1e-4, atol=2e-6)

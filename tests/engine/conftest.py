@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 import keras
 import numpy as np
 import pytest
 
 from skae import engine
 from skae._contracts import Batchable, TrainingPlan
+from tests.engine._networks import network_of
 
 N_FEATURES = 6
 
@@ -32,12 +35,10 @@ def dense_model(seed=0, activation="tanh", units=3):
 
 @pytest.fixture
 def make_dense():
-    """Return a function that makes a compiled dense autoencoder."""
+    """Return a function that makes the network of a dense autoencoder."""
 
     def make(seed=0, optimizer="adam", loss="mse", metrics=None, **options):
-        model = dense_model(seed, **options)
-        model.compile(optimizer, loss, metrics=metrics)
-        return model
+        return network_of(partial(dense_model, seed, **options), optimizer, loss, metrics)
 
     return make
 
@@ -56,14 +57,15 @@ def plan():
 
 @pytest.fixture
 def train(rows, plan):
-    """Return a function that trains by the compiled engine and returns its history."""
+    """Return a function that trains, by the compiled engine, and returns the history."""
 
-    def run(model, X=None, *, validation=None, callbacks=(), plan=plan, **batchable):
-        trainer = engine.select_trainer("compiled", model, list(callbacks))
-        given = Batchable(rows if X is None else X, **batchable)
-        history = trainer.train(model, given, validation, plan, list(callbacks))
-        assert trainer.name == "compiled"
-        return history
+    def run(network, X=None, *, validation=None, plan=plan, name="compiled", **given):
+        callbacks = given.pop("callbacks", ())
+        data = Batchable(rows if X is None else X, **given)
+        held = None if validation is None else Batchable(validation)
+        result = engine.train(network, data, held, plan, callbacks=callbacks, engine=name)
+        assert result.engine == name
+        return result.history
 
     return run
 

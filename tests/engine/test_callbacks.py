@@ -12,6 +12,7 @@ import pytest
 from skae import engine
 from skae._contracts import Batchable, TrainingPlan
 from skae.exceptions import NonFiniteLossError
+from tests.engine._networks import model_of, weights_of
 
 # Keras's own callbacks read the learning rate in a way that NumPy 2 is to drop.
 pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")
@@ -44,13 +45,13 @@ class Recorder(keras.callbacks.Callback):
 
 
 def both(make, rows, callbacks, plan=LONG):
-    """Train by both engines with callbacks made anew; return models, histories, callbacks."""
+    """Train by both engines with callbacks made anew; return weights, histories, callbacks."""
     results = []
     for name in ("keras", "compiled"):
-        model, made = make(), callbacks()
-        trainer = engine.select_trainer(name, model, made)
-        history = trainer.train(model, Batchable(rows), Batchable(rows[:8] + 1), plan, made)
-        results.append((model, history, made))
+        network, made = make(), callbacks()
+        held = Batchable(rows[:8] + 1)
+        result = engine.train(network, Batchable(rows), held, plan, callbacks=made, engine=name)
+        results.append((weights_of(network), result.history, made))
     return zip(*results, strict=True)
 
 
@@ -69,11 +70,11 @@ def test_early_stopping_restores_the_best_weights(make_dense, rows):
         return [keras.callbacks.EarlyStopping("val_loss", patience=2, restore_best_weights=True)]
 
     def make():
-        return make_dense(optimizer=keras.optimizers.SGD(2.0, momentum=0.5))
+        return make_dense(optimizer=lambda: keras.optimizers.SGD(2.0, momentum=0.5))
 
-    models, histories, _ = both(make, rows, stopping)
+    weights, histories, _ = both(make, rows, stopping)
     assert len(histories[0]["loss"]) == len(histories[1]["loss"]) < LONG.epochs
-    np.testing.assert_allclose(models[1].get_weights()[0], models[0].get_weights()[0], rtol=1e-3)
+    np.testing.assert_allclose(weights[1][0], weights[0][0], rtol=1e-3)
 
 
 def test_learning_rate_changes_count(make_dense, rows):
@@ -81,12 +82,12 @@ def test_learning_rate_changes_count(make_dense, rows):
         halve = keras.callbacks.LearningRateScheduler(lambda epoch, rate: rate * 0.5)
         return [halve, keras.callbacks.ReduceLROnPlateau("val_loss", patience=1, min_delta=0.1)]
 
-    models, histories, _ = both(make_dense, rows, changing)
+    weights, histories, _ = both(make_dense, rows, changing)
     np.testing.assert_allclose(
         histories[1]["learning_rate"], histories[0]["learning_rate"], rtol=1e-6
     )
     assert histories[1]["learning_rate"][-1] < 1e-4
-    np.testing.assert_allclose(models[1].get_weights()[0], models[0].get_weights()[0], rtol=1e-4)
+    np.testing.assert_allclose(weights[1][0], weights[0][0], rtol=1e-4)
 
 
 def test_files_are_written(make_dense, rows, plan, tmp_path, train):
@@ -95,15 +96,15 @@ def test_files_are_written(make_dense, rows, plan, tmp_path, train):
         keras.callbacks.ModelCheckpoint(best, monitor="loss", save_weights_only=True),
         keras.callbacks.CSVLogger(str(log)),
     ]
-    model = make_dense()
-    history = train(model, callbacks=callbacks)
+    network = make_dense()
+    history = train(network, callbacks=callbacks)
     with log.open() as file:
         losses = [float(row["loss"]) for row in csv.DictReader(file)]
     np.testing.assert_allclose(losses, history["loss"], rtol=1e-6)
-    fresh = make_dense(9)
+    fresh = model_of(make_dense(9))
     fresh.optimizer.build(fresh.trainable_variables)
     fresh.load_weights(best)
-    np.testing.assert_array_equal(fresh.get_weights()[0], model.get_weights()[0])
+    np.testing.assert_array_equal(fresh.get_weights()[0], weights_of(network)[0])
 
 
 def test_tensorboard(make_dense, train, tmp_path):
@@ -125,23 +126,20 @@ def test_weights_that_a_callback_sets_are_trained_on(make_dense, rows, train, pl
 
 @pytest.mark.parametrize("name", ["keras", "compiled"])
 @pytest.mark.parametrize("callbacks", [[], [keras.callbacks.TerminateOnNaN()]])
-def test_losses_that_are_no_numbers(name, callbacks, make_dense, rows, plan):
-    model = make_dense(optimizer=keras.optimizers.SGD(1e20))
+def test_losses_that_are_no_numbers(name, callbacks, make_dense, train):
+    network = make_dense(optimizer=lambda: keras.optimizers.SGD(1e20))
     recorder = Recorder()
-    callbacks = [recorder, *callbacks]
-    trainer = engine.select_trainer(name, model, callbacks)
     with pytest.raises(NonFiniteLossError, match=r"epoch 1: .*learning rate .*not scaled"):
-        trainer.train(model, Batchable(rows), None, plan, callbacks)
+        train(network, callbacks=[recorder, *callbacks], name=name)
     assert recorder.calls[-1] == "done"
 
 
 @pytest.mark.parametrize("name", ["keras", "compiled"])
-def test_weights_that_are_no_numbers_after_the_last_step(name, make_dense, rows):
+def test_weights_that_are_no_numbers_after_the_last_step(name, make_dense, rows, train):
     plan = TrainingPlan(epochs=1, batch_size=len(rows))
-    model = make_dense(optimizer=keras.optimizers.SGD(np.inf))
-    trainer = engine.select_trainer(name, model, [])
+    network = make_dense(optimizer=lambda: keras.optimizers.SGD(np.inf))
     with pytest.raises(NonFiniteLossError, match="epoch 1: its last step left weights"):
-        trainer.train(model, Batchable(rows), None, plan, [])
+        train(network, plan=plan, name=name)
 
 
 @pytest.mark.parametrize("error", [KeyboardInterrupt, RuntimeError])
@@ -156,16 +154,14 @@ def test_programs_survive_an_interrupted_fit(error, make_dense, train, empty_cac
     train(first)
     engine.clear_cache()
     train(second)
-    np.testing.assert_array_equal(first.get_weights()[0], second.get_weights()[0])
+    np.testing.assert_array_equal(weights_of(first)[0], weights_of(second)[0])
 
 
 @pytest.mark.parametrize("name", ["keras", "compiled"])
 @pytest.mark.parametrize("verbose", [0, 1, 2])
-def test_what_is_shown(name, verbose, make_dense, rows, plan, capsys):
+def test_what_is_shown(name, verbose, make_dense, train, plan, capsys):
     plan = replace(plan, verbose=verbose)
-    model = make_dense()
-    trainer = engine.select_trainer(name, model, [])
-    trainer.train(model, Batchable(rows), None, plan, [])
+    train(make_dense(), plan=plan, name=name)
     shown = capsys.readouterr().out
     if verbose == 0:
         assert shown == ""
@@ -188,12 +184,11 @@ class Zeroed(keras.callbacks.Callback):
         self.model.set_weights(self.kept)
 
 
-def test_weights_put_in_place_for_the_validation(make_dense, rows, plan):
-    histories = []
-    for name in ("keras", "compiled"):
-        model, callback = make_dense(), Zeroed()
-        trainer = engine.select_trainer(name, model, [callback])
-        histories.append(trainer.train(model, Batchable(rows), Batchable(rows), plan, [callback]))
+def test_weights_put_in_place_for_the_validation(make_dense, rows, train):
+    histories = [
+        train(make_dense(), validation=rows, callbacks=[Zeroed()], name=name)
+        for name in ("keras", "compiled")
+    ]
     np.testing.assert_allclose(histories[1]["val_loss"], np.mean(rows**2), rtol=1e-5)
     for key, values in histories[0].items():
         np.testing.assert_allclose(histories[1][key], values, rtol=1e-5)

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from functools import partial
 
 import keras
 import numpy as np
 import pytest
 
-from skae import engine
-from skae._contracts import Batchable
-from tests.engine._equality import PLAN, compare
+from tests.engine._equality import OPTIMIZERS, PLAN, compare
+from tests.engine._networks import network_of, weights_of
 
 D = 6
 
@@ -103,14 +103,22 @@ MODELS = {
 }
 
 
+DENSE = partial(network_of, MODELS["dense"])
+
+
 @pytest.mark.parametrize("name", MODELS)
 def test_models(name):
-    compare(MODELS[name], "adam", n_val=13)
+    compare(partial(network_of, MODELS[name]), "adam", n_val=13)
+
+
+@pytest.mark.parametrize("optimizer", OPTIMIZERS)
+def test_optimizers(optimizer):
+    compare(DENSE, optimizer)
 
 
 def test_weights_targets_and_metrics():
     compare(
-        MODELS["norm"],
+        partial(network_of, _norm),
         "adam",
         weighted=True,
         targets=True,
@@ -123,37 +131,42 @@ def test_weights_targets_and_metrics():
 def test_xla(name):
     # Not Adam: batch normalisation leaves the bias before it a gradient of mere rounding errors,
     # which Adam scales up to whole steps.
-    compare(MODELS[name], "sgd", replace(PLAN, jit_compile=True), weighted=True, n_val=13)
+    compare(
+        partial(network_of, MODELS[name]),
+        "sgd",
+        replace(PLAN, jit_compile=True),
+        weighted=True,
+        n_val=13,
+    )
 
 
 @pytest.mark.parametrize(("n", "size"), [(3, 10), (20, 10), (1, 1), (11, 10)])
 def test_batch_sizes(n, size):
-    compare(MODELS["dense"], "sgd", replace(PLAN, batch_size=size), n=n)
+    compare(DENSE, "sgd", replace(PLAN, batch_size=size), n=n)
 
 
 def test_without_shuffling():
-    compare(MODELS["dense"], "adam", replace(PLAN, shuffle=False))
+    compare(DENSE, "adam", replace(PLAN, shuffle=False))
 
 
-def test_two_ways_of_training_agree(make_dense, rows, plan):
+def test_two_ways_of_training_agree(make_dense, rows, train):
     histories, weights = [], []
     for name in ("keras", "compiled"):
-        model = make_dense()
-        trainer = engine.select_trainer(name, model, [])
-        histories.append(trainer.train(model, Batchable(rows), Batchable(rows[:7]), plan, []))
-        weights.append(model.get_weights())
+        network = make_dense()
+        histories.append(train(network, validation=rows[:7], name=name))
+        weights.append(weights_of(network))
     np.testing.assert_allclose(histories[0]["loss"], histories[1]["loss"], rtol=1e-5)
     np.testing.assert_allclose(histories[0]["val_loss"], histories[1]["val_loss"], rtol=1e-5)
     for wanted, got in zip(*weights, strict=True):
         np.testing.assert_allclose(got, wanted, rtol=1e-4, atol=1e-6)
 
 
-def test_optimizer_goes_on_where_it_was(make_dense, rows, train, plan):
+def test_optimizer_goes_on_where_it_was(make_dense, train, plan):
     once, twice = make_dense(), make_dense()
     train(once, plan=replace(plan, epochs=4))
     train(twice, plan=replace(plan, epochs=2))
     train(twice, plan=replace(plan, epochs=2, initial_epoch=2))
-    for wanted, got in zip(once.get_weights(), twice.get_weights(), strict=True):
+    for wanted, got in zip(weights_of(once), weights_of(twice), strict=True):
         np.testing.assert_array_equal(got, wanted)
 
 
@@ -161,4 +174,4 @@ def test_comparison_can_fail(make_dense, train, rows):
     first, second = make_dense(0), make_dense(0)
     train(first)
     train(second, rows[::-1].copy())
-    assert not np.allclose(first.get_weights()[0], second.get_weights()[0], rtol=1e-4)
+    assert not np.allclose(weights_of(first)[0], weights_of(second)[0], rtol=1e-4)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import warnings
+from functools import partial
 
 import keras
 import numpy as np
@@ -10,15 +11,16 @@ import pytest
 import tensorflow as tf
 
 from skae import engine
-from skae._contracts import Batchable
-from skae.engine import _packing
-from skae.engine._packing import Groups, is_packable, pack
+from skae._private import build_optimizer
+from skae.engine import _tensors
+from skae.engine._tensors import Groups, is_packable, pack
 from tests.engine._equality import OPTIMIZERS, compare
+from tests.engine._networks import model_of, network_of, weights_of
+from tests.engine.conftest import dense_model
 
 
 def _groups_of(model, *, packed=True):
-    if not model.optimizer.built:
-        model.optimizer.build(model.trainable_variables)
+    build_optimizer(model)
     return pack(model, packed=packed)
 
 
@@ -34,7 +36,7 @@ def test_groups_are_joined_and_parted(small):
 
 @pytest.mark.parametrize("optimizer", [name for name in OPTIMIZERS if name != "adafactor"])
 def test_slots_follow_their_weights(make_dense, optimizer):
-    model = make_dense(optimizer=OPTIMIZERS[optimizer]())
+    model = model_of(make_dense(optimizer=OPTIMIZERS[optimizer]))
     packing = _groups_of(model)
     assert packing.weights.members == ((0, 1, 2, 3),)
     names = [variable.path for variable in model.optimizer.variables]
@@ -49,10 +51,10 @@ def test_slots_follow_their_weights(make_dense, optimizer):
 
 @pytest.mark.parametrize("optimizer", ["adam", "momentum", "amsgrad", "schedule"])
 def test_large_weights_beside_small_ones(make_dense, optimizer, monkeypatch):
-    monkeypatch.setattr(_packing, "_MAX_SIZE", 10)
+    monkeypatch.setattr(_tensors, "_MAX_SIZE", 10)
     engine.clear_cache()
-    assert _groups_of(make_dense()).weights.members == ((1, 3), (0,), (2,))
-    compare(make_dense, optimizer, n_val=7)
+    assert _groups_of(model_of(make_dense())).weights.members == ((1, 3), (0,), (2,))
+    compare(partial(network_of, dense_model), optimizer, n_val=7)
     engine.clear_cache()
 
 
@@ -61,7 +63,7 @@ def test_what_is_not_packed(make_dense):
     # Clipped by the norm of each weight, or of all of them; and one that looks at rows and columns.
     for name in ("adamw", "sgd", "adafactor"):
         assert not is_packable(OPTIMIZERS[name]())
-    model = make_dense()
+    model = model_of(make_dense())
     model.layers[0].kernel.constraint = keras.constraints.MaxNorm(1)
     assert _groups_of(model).weights.members == ((1, 2, 3), (0,))
     assert _groups_of(model, packed=False).weights.members == ((0,), (1,), (2,), (3,))
@@ -77,25 +79,24 @@ class Unused(keras.layers.Layer):
         return inputs
 
 
-def test_a_weight_without_gradient_is_left_alone_and_told_of(rows, plan):
+def test_a_weight_without_gradient_is_left_alone_and_told_of(rows, train):
     def make():
         dense = keras.layers.Dense(6, kernel_initializer="ones", name="dense")
-        model = keras.Sequential([keras.Input((6,)), Unused(name="unused"), dense], name="model")
-        model.compile(keras.optimizers.AdamW(0.01, weight_decay=0.5), "mse", jit_compile=False)
-        return model
+        return keras.Sequential([keras.Input((6,)), Unused(name="unused"), dense], name="model")
 
-    models, told = [make(), make()], []
-    models[1].set_weights(models[0].get_weights())
-    before = models[0].get_weights()[0]
-    for name, model in zip(("keras", "compiled"), models, strict=True):
+    def adamw():
+        return keras.optimizers.AdamW(0.01, weight_decay=0.5)
+
+    networks, told = [network_of(make, adamw, jit_compile=False) for _ in range(2)], []
+    model_of(networks[1]).set_weights(model_of(networks[0]).get_weights())
+    before = weights_of(networks[0])[0]
+    for name, network in zip(("keras", "compiled"), networks, strict=True):
         with warnings.catch_warnings(record=True) as caught:
             warnings.simplefilter("always")
-            engine.select_trainer(name, model, []).train(
-                model, Batchable(rows), Batchable(rows), plan, []
-            )
+            train(network, validation=rows, name=name)
         told.append({str(warning.message) for warning in caught})
     assert any("Gradients do not exist" in message for message in told[1])
     assert told[1] == told[0]
-    np.testing.assert_array_equal(models[1].get_weights()[0], before)
-    for wanted, got in zip(*(model.get_weights() for model in models), strict=True):
+    np.testing.assert_array_equal(weights_of(networks[1])[0], before)
+    for wanted, got in zip(*map(weights_of, networks), strict=True):
         np.testing.assert_allclose(got, wanted, rtol=1e-5)

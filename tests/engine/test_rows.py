@@ -14,10 +14,10 @@ import tensorflow as tf
 
 from skae import engine
 from skae._contracts import Batchable
-from skae.engine import _blocks, _compiled, _rows
-from skae.engine._blocks import Blocks
-from skae.engine._order import epoch_order
-from skae.engine._rows import Rows, Source
+from skae.engine import _blocks, _rows
+from skae.engine._blocks import RowBlocks
+from skae.engine._rows import Rows, Source, epoch_order
+from tests.engine._networks import model_of, network_of, weights_of
 
 D = 6
 
@@ -78,27 +78,24 @@ def test_take_and_slice(kind, rows, small_chunks):
 
 
 @pytest.mark.parametrize("name", ["keras", "compiled"])
-def test_chunked_rows_train_alike(name, rows, memmap, plan, make_dense, small_chunks):
+def test_chunked_rows_train_alike(name, rows, memmap, train, make_dense, small_chunks):
     weights = []
     for data in (Slices(rows), memmap, Slices(rows.astype(np.float64))):
-        model = make_dense()
-        trainer = engine.select_trainer(name, model, [])
-        history = trainer.train(model, Batchable(data), Batchable(data), plan, [])
-        assert set(history) == {"loss", "val_loss"}
-        weights.append(model.get_weights()[0])
+        network = make_dense()
+        assert set(train(network, data, validation=data, name=name)) == {"loss", "val_loss"}
+        weights.append(weights_of(network)[0])
         if isinstance(data, Slices):
             assert data.largest <= 10
     np.testing.assert_array_equal(weights[1], weights[0])
     np.testing.assert_array_equal(weights[2], weights[0])
 
 
-def test_both_ways_see_the_same_chunks(rows, plan, make_dense, small_chunks):
+def test_both_ways_see_the_same_chunks(rows, train, make_dense, small_chunks):
     weights = []
     for name in ("keras", "compiled"):
-        model = make_dense()
-        trainer = engine.select_trainer(name, model, [])
-        trainer.train(model, Batchable(Slices(rows)), None, plan, [])
-        weights.append(model.get_weights()[0])
+        network = make_dense()
+        train(network, Slices(rows), name=name)
+        weights.append(weights_of(network)[0])
     np.testing.assert_allclose(*weights, rtol=1e-4, atol=1e-6)
 
 
@@ -106,7 +103,7 @@ def test_a_small_memory_map_trains_like_its_array(rows, memmap, train, make_dens
     first, second = make_dense(), make_dense()
     train(first, rows)
     train(second, memmap)
-    np.testing.assert_array_equal(first.get_weights()[0], second.get_weights()[0])
+    np.testing.assert_array_equal(weights_of(first)[0], weights_of(second)[0])
 
 
 @pytest.mark.parametrize("jit_compile", [False, True])
@@ -119,10 +116,10 @@ def test_blocks_leave_no_trace(
     plan = replace(plan, batch_size=batch_size, jit_compile=jit_compile)
     first, second = make_dense(), make_dense()
     losses = [train(first, rows.astype(float), plan=plan, **given)]
-    monkeypatch.setattr(_compiled, "BLOCK_BYTES", block_bytes)
+    monkeypatch.setattr(_blocks, "BLOCK_BYTES", block_bytes)
     losses.append(train(second, rows.astype(float), plan=plan, **given))
     assert losses[0] == losses[1]
-    for wanted, got in zip(first.get_weights(), second.get_weights(), strict=True):
+    for wanted, got in zip(weights_of(first), weights_of(second), strict=True):
         np.testing.assert_array_equal(got, wanted)
 
 
@@ -138,7 +135,7 @@ class Failing(Slices):
 def test_an_error_while_reading_ahead_is_not_lost(
     rows, train, make_dense, small_chunks, monkeypatch
 ):
-    monkeypatch.setattr(_compiled, "BLOCK_BYTES", 1)
+    monkeypatch.setattr(_blocks, "BLOCK_BYTES", 1)
     with pytest.raises(OSError, match="the disk is gone"):
         train(make_dense(), Failing(rows))
 
@@ -161,25 +158,31 @@ class Remembering(keras.layers.Layer):
 @pytest.mark.parametrize("jit_compile", [False, True])
 def test_what_a_layer_keeps_of_a_block_stays(train, plan, monkeypatch, jit_compile):
     X = np.random.default_rng(0).random((64, D), np.float32)
-    monkeypatch.setattr(_compiled, "BLOCK_BYTES", 1)
+    monkeypatch.setattr(_blocks, "BLOCK_BYTES", 1)
     plan, losses = replace(plan, batch_size=8, jit_compile=jit_compile), []
+
+    def make():
+        dense = keras.layers.Dense(D, kernel_initializer="ones")
+        return keras.Sequential([keras.Input((D,)), Remembering(), dense])
+
     for name in ("keras", "compiled"):
-        model = keras.Sequential(
-            [keras.Input((D,)), Remembering(), keras.layers.Dense(D, kernel_initializer="ones")]
-        )
-        model.compile("sgd", "mse", jit_compile=False)
-        trainer = engine.select_trainer(name, model, [])
-        losses.append(trainer.train(model, Batchable(X), None, plan, [])["loss"])
+        network = network_of(make, "sgd", jit_compile=False)
+        losses.append(train(network, X, plan=plan, name=name)["loss"])
     np.testing.assert_allclose(losses[1], losses[0], rtol=1e-5)
     last = epoch_order(64, seed=plan.seed, epoch=plan.epochs - 1)[-8:]
-    np.testing.assert_array_equal(model.layers[0].last.numpy(), X[last])
+    np.testing.assert_array_equal(model_of(network).layers[0].last.numpy(), X[last])
 
 
-def test_reading_ahead_needs_no_pool():
+def test_reading_ahead_needs_no_pool(rows, train, make_dense, monkeypatch):
     """As when the interpreter ends while a daemon thread trains."""
-    pool = ThreadPoolExecutor(1)
-    pool.shutdown()
-    assert _blocks._started(pool, lambda block, size: [block, size], ("rows", 2))() == ["rows", 2]
+    monkeypatch.setattr(_blocks, "BLOCK_BYTES", 1)
+    losses = [train(make_dense())]
+
+    def refused(self, function):
+        raise RuntimeError("cannot schedule new futures after interpreter shutdown")
+
+    monkeypatch.setattr(ThreadPoolExecutor, "submit", refused)
+    assert [train(make_dense())] == losses
 
 
 def _peak_of(function):
@@ -198,30 +201,35 @@ def test_rows_are_read_without_a_copy_of_all(order):
     assert _peak_of(lambda: source.take(np.arange(10), out)) < 2**17
 
 
-def test_blocks_are_bounded_where_targets_are_wide(make_dense, plan):
+def test_blocks_are_bounded_where_targets_are_wide(train, plan):
     X, y = np.zeros((30_000, 6), np.float32), np.zeros((30_000, 600), np.float32)
-    model = keras.Sequential([keras.Input((6,)), keras.layers.Dense(600)])
-    model.compile("sgd", "mse")
+    network = network_of(lambda: keras.Sequential([keras.Input((6,)), keras.layers.Dense(600)]))
     plan = replace(plan, epochs=1, batch_size=100)
-    trainer = engine.select_trainer("compiled", model, [])
-    peak = _peak_of(lambda: trainer.train(model, Batchable(X, y), None, plan, []))
-    assert peak < 3 * _compiled.BLOCK_BYTES
+    peak = _peak_of(lambda: train(network, X, targets=y, plan=plan))
+    assert peak < 3 * _blocks.BLOCK_BYTES
 
 
 def test_a_batch_larger_than_the_rows_takes_no_more_memory(rows, plan, train, make_dense):
-    models = [make_dense(), make_dense()]
-    for model, size in zip(models, (len(rows), 10**9), strict=True):
-        train(model, plan=replace(plan, batch_size=size))
-    np.testing.assert_array_equal(*(model.get_weights()[0] for model in models))
+    networks = [make_dense(), make_dense()]
+    for network, size in zip(networks, (len(rows), 10**9), strict=True):
+        train(network, plan=replace(plan, batch_size=size))
+    np.testing.assert_array_equal(*(weights_of(network)[0] for network in networks))
 
 
-def test_blocks_hold_until_the_next(rows, small_chunks):
-    order = epoch_order(len(rows), seed=0, epoch=0)
-    blocks = [(order[start : start + 5], 5) for start in range(0, 20, 5)]
-    read = Blocks(Rows(Batchable(rows)), 5)
-    for _ in range(2):
-        for (block, _), (inputs,) in zip(blocks, read.read(blocks), strict=True):
-            np.testing.assert_array_equal(inputs.numpy(), rows[block])
+@pytest.mark.parametrize("fixed", [False, True])
+def test_blocks_hold_until_the_next(rows, plan, small_chunks, monkeypatch, fixed):
+    monkeypatch.setattr(_blocks, "BLOCK_BYTES", 10 * 4 * D)
+    source = RowBlocks(
+        Rows(Batchable(rows)), replace(plan, batch_size=5), shuffle=True, fixed=fixed
+    )
+    for epoch in range(2):
+        order, done = epoch_order(len(rows), seed=plan.seed, epoch=epoch), 0
+        for block in source.epoch(epoch):
+            wanted = rows[order[done : done + block.n_rows]]
+            np.testing.assert_array_equal(block.tensors[0][: block.n_rows], wanted)
+            assert block.is_full == (fixed and done < 20)
+            done += block.n_rows
+        assert done == len(rows)
 
 
 def test_views_of_a_memory_map_are_read_in_chunks(rows, memmap, small_chunks):
@@ -281,58 +289,52 @@ STREAMS = {
 }
 
 
+@pytest.mark.parametrize("name", ["keras", "compiled"])
 @pytest.mark.parametrize("kind", STREAMS)
-def test_streams(kind, rows, plan, make_dense):
-    streamed, plain = make_dense(), make_dense()
-    trainer = engine.select_trainer("auto", streamed, [])
-    stream = STREAMS[kind](rows)
-    history = trainer.train(streamed, Batchable(stream), Batchable(stream), plan, [])
-    assert trainer.name == "keras"
+def test_streams(kind, name, rows, train, make_dense):
+    stream, plain = STREAMS[kind](rows), model_of(make_dense())
+    history = train(make_dense(), stream, validation=stream, name=name)
     expected = plain.fit(rows, rows, batch_size=10, epochs=3, shuffle=False, verbose=0).history
     np.testing.assert_allclose(history["loss"][0], expected["loss"][0], rtol=1e-5)
     # Keras counts one step too many wherever a stream's length is unknown.
-    np.testing.assert_allclose(history["loss"], expected["loss"], rtol=1e-3)
+    rtol = 1e-3 if name == "keras" else 1e-5
+    np.testing.assert_allclose(history["loss"], expected["loss"], rtol=rtol)
     assert len(history["val_loss"]) == 3
 
 
 @pytest.mark.parametrize("name", ["keras", "compiled"])
-def test_filters_of_warnings_are_never_put_back(name, rows, plan, make_dense, monkeypatch):
+def test_filters_of_warnings_are_never_put_back(name, rows, train, make_dense, monkeypatch):
     def entered(self):
         raise AssertionError("another thread's filters would be put back")
 
-    model = make_dense(activation=lambda x: x * 0.5)
+    network, stream = make_dense(activation=lambda x: x * 0.5), STREAMS["generator"](rows)
+    model_of(network)
     monkeypatch.setattr(warnings.catch_warnings, "__enter__", entered)
-    trainer = engine.select_trainer(name, model, [])
-    trainer.train(model, Batchable(rows), None, plan, [])
-    engine.run(model, np.tile(rows, (9, 1)))
-    if name == "keras":
-        stream = STREAMS["generator"](rows)
-        trainer.train(model, Batchable(stream), Batchable(stream), plan, [])
+    train(network, name=name)
+    engine.run(network, np.tile(rows, (9, 1)))
+    train(network, stream, validation=stream, name=name)
 
 
-def test_streams_that_can_not_be_repeated(rows, plan, make_dense):
-    model = make_dense()
-    trainer = engine.select_trainer("auto", model, [])
-    with pytest.raises(TypeError, match="came as generator, which can be gone through only once"):
-        trainer.train(model, Batchable(row for row in rows), None, plan, [])
-    with pytest.raises(ValueError, match="generator function yielded no batch"):
-        trainer.train(model, Batchable(lambda: iter(())), None, plan, [])
-    with pytest.raises(ValueError, match="engine='compiled' can't train this: batches that come"):
-        engine.select_trainer("compiled", model, []).train(
-            model, Batchable(Batches(rows)), None, plan, []
-        )
+@pytest.mark.parametrize("name", ["auto", "keras", "compiled"])
+def test_streams_that_can_not_be_repeated(name, rows, train, make_dense):
+    network = make_dense()
+    with pytest.raises(TypeError, match="as a generator it can be gone through only once"):
+        train(network, (row for row in rows), name=name)
+    with pytest.raises(ValueError, match="gave no batch of rows; .* return a new iterator"):
+        train(network, lambda: iter(()), name=name)
 
 
 def test_fits_leave_no_memory_behind(train):
     psutil = pytest.importorskip("psutil")
     process = psutil.Process()
 
-    def fit():
+    def make():
         # Stable names: TensorFlow never forgets the name of a variable.
         layers = [keras.layers.Dense(size, name=f"dense_{size}") for size in (3, D)]
-        model = keras.Sequential([keras.Input((D,), name="inputs"), *layers], name="model")
-        model.compile(keras.optimizers.Adam(name="adam"), "mse")
-        train(model)
+        return keras.Sequential([keras.Input((D,), name="inputs"), *layers], name="model")
+
+    def fit():
+        train(network_of(make, lambda: keras.optimizers.Adam(name="adam")))
 
     for _ in range(10):
         fit()

@@ -11,7 +11,8 @@ import tensorflow as tf
 
 from skae import engine
 from skae._contracts import Batchable, TrainingPlan
-from skae.engine._xla import wants_xla
+from tests.engine import _networks
+from tests.engine._networks import model_of, network_of, weights_of
 
 D = 6
 
@@ -61,18 +62,17 @@ class HiddenState(keras.layers.Layer):
         return x * self.hidden[0]
 
 
-def _compiled(model, optimizer="adam", **options):
-    model(np.zeros((1, D), np.float32))
-    model.compile(optimizer, "mse", **options)
-    return model
+def _made(make, optimizer="adam", **options):
+    def called():
+        model = make()
+        model(np.zeros((1, D), np.float32))
+        return model
+
+    return network_of(called, optimizer, **options)
 
 
-def _adam_of(rate):
-    return keras.optimizers.Adam(rate)
-
-
-def _adam(**options):
-    return keras.optimizers.Adam(0.01, **options)
+def _adam(rate=0.01, **options):
+    return lambda: keras.optimizers.Adam(rate() if callable(rate) else rate, **options)
 
 
 class OwnOptimizer(keras.optimizers.SGD):
@@ -97,89 +97,88 @@ class Unserialisable(Constant):
 
 
 CASES = {
-    "OwnOptimizer is not one of Keras's own": lambda make: (make(optimizer=OwnOptimizer()), []),
-    "Constant can't be made anew": lambda make: (make(optimizer=_adam_of(Constant())), []),
-    "Unserialisable can't be made anew": lambda make: (
-        make(optimizer=_adam_of(Unserialisable())),
-        [],
+    "OwnOptimizer is not one of Keras's own": lambda make: make(optimizer=OwnOptimizer),
+    "Constant can't be made anew": lambda make: make(optimizer=_adam(Constant)),
+    "Unserialisable can't be made anew": lambda make: make(optimizer=_adam(Unserialisable)),
+    "train_step of its own": lambda make: _made(OwnStep),
+    "metrics of its own": lambda make: _made(OwnMetric),
+    "runs eagerly": lambda make: _made(
+        lambda: keras.Sequential([keras.layers.Dense(D)]), run_eagerly=True
     ),
-    "train_step of its own": lambda make: (_compiled(OwnStep()), []),
-    "metrics of its own": lambda make: (_compiled(OwnMetric()), []),
-    "runs eagerly": lambda make: (
-        _compiled(keras.Sequential([keras.layers.Dense(D)]), run_eagerly=True),
-        [],
+    "Nadam updates weights in a way of its own": lambda make: make(
+        optimizer=keras.optimizers.Nadam
     ),
-    "Nadam updates weights in a way of its own": lambda make: (
-        make(optimizer=keras.optimizers.Nadam()),
-        [],
+    "Muon updates weights in a way of its own": lambda make: make(optimizer=keras.optimizers.Muon),
+    "averages the weights": lambda make: make(optimizer=_adam(use_ema=True)),
+    "accumulates gradients": lambda make: make(optimizer=_adam(gradient_accumulation_steps=2)),
+}
+CALLBACKS = {
+    "EveryBatch looks at every batch": EveryBatch,
+    "LambdaCallback looks at every batch": lambda: keras.callbacks.LambdaCallback(
+        on_train_batch_end=lambda batch, logs: None
     ),
-    "Muon updates weights in a way of its own": lambda make: (
-        make(optimizer=keras.optimizers.Muon()),
-        [],
-    ),
-    "averages the weights": lambda make: (make(optimizer=_adam(use_ema=True)), []),
-    "accumulates gradients": lambda make: (
-        make(optimizer=_adam(gradient_accumulation_steps=2)),
-        [],
-    ),
-    "EveryBatch looks at every batch": lambda make: (make(), [EveryBatch()]),
-    "LambdaCallback looks at every batch": lambda make: (
-        make(),
-        [keras.callbacks.LambdaCallback(on_train_batch_end=lambda batch, logs: None)],
-    ),
-    "ModelCheckpoint looks at every batch": lambda make: (
-        make(),
-        [keras.callbacks.ModelCheckpoint("unused.keras", save_freq=10)],
+    "ModelCheckpoint looks at every batch": lambda: keras.callbacks.ModelCheckpoint(
+        "unused.weights.h5", save_freq=10, save_weights_only=True
     ),
 }
 
 
-@pytest.mark.parametrize("reason", CASES)
-def test_obstacles(reason, make_dense, caplog):
-    model, callbacks = CASES[reason](make_dense)
+def fit(network, rows, plan, name="auto", callbacks=()):
+    """Train, and return the engine that it was."""
+    return engine.train(
+        network, Batchable(rows), None, plan, callbacks=callbacks, engine=name
+    ).engine
+
+
+@pytest.mark.parametrize("reason", [*CASES, *CALLBACKS])
+def test_obstacles(reason, make_dense, rows, plan, caplog, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    network = CASES.get(reason, lambda make: make())(make_dense)
+    callbacks = [CALLBACKS[reason]()] if reason in CALLBACKS else []
     with pytest.raises(ValueError, match=f"can't train this model: .*{reason}"):
-        engine.select_trainer("compiled", model, callbacks)
+        fit(network, rows, plan, "compiled", callbacks)
     with caplog.at_level(logging.DEBUG, "skae"):
-        trainer = engine.select_trainer("auto", model, callbacks)
-    assert trainer.name == "keras"
+        assert fit(network, rows, plan, "auto", callbacks) == "keras"
     assert reason in caplog.text
 
 
-def test_float16_scales_its_loss():
-    model = keras.Sequential([keras.Input((D,)), keras.layers.Dense(D, dtype="mixed_float16")])
-    model.compile(keras.optimizers.LossScaleOptimizer(_adam()), "mse")
-    assert engine.select_trainer("auto", model, []).name == "keras"
+def test_float16_scales_its_loss(rows, plan):
+    def make():
+        return keras.Sequential([keras.Input((D,)), keras.layers.Dense(D, dtype="mixed_float16")])
+
+    def scaling():
+        return keras.optimizers.LossScaleOptimizer(_adam()())
+
+    assert fit(network_of(make, scaling), rows, plan) == "keras"
 
 
 def test_batch_callbacks_are_called(make_dense, rows, plan):
     callback = EveryBatch()
-    model = make_dense()
-    trainer = engine.select_trainer("auto", model, [callback])
-    trainer.train(model, Batchable(rows), None, plan, [callback])
+    fit(make_dense(), rows, plan, "auto", [callback])
     assert callback.seen == 9
 
 
 def test_hidden_state_is_found_while_tracing(rows, plan, caplog):
-    model = keras.Sequential([keras.Input((D,)), keras.layers.Dense(D), HiddenState()])
-    model.compile("adam", "mse")
-    trainer = engine.select_trainer("auto", model, [])
+    def make():
+        return keras.Sequential([keras.Input((D,)), keras.layers.Dense(D), HiddenState()])
+
+    network = network_of(make)
     with caplog.at_level(logging.DEBUG, "skae"):
-        trainer.train(model, Batchable(rows), None, plan, [])
-    assert trainer.name == "keras"
+        assert fit(network, rows, plan) == "keras"
     assert "Keras does not list" in caplog.text
     with pytest.raises(ValueError, match="engine='compiled' can't train this"):
-        engine.select_trainer("compiled", model, []).train(model, Batchable(rows), None, plan, [])
-    assert engine.run(model, np.tile(rows, (9, 1))).shape == (207, D)
+        fit(network_of(make), rows, plan, "compiled")
+    assert engine.run(network, np.tile(rows, (9, 1))).shape == (207, D)
 
 
-def test_unknown_engine(make_dense):
+def test_unknown_engine(make_dense, rows, plan):
     with pytest.raises(ValueError, match="must be 'auto', 'compiled' or 'keras'; got 'fast'"):
-        engine.select_trainer("fast", make_dense(), [])
+        fit(make_dense(), rows, plan, "fast")
 
 
-def test_keras_by_wish(make_dense):
-    assert engine.select_trainer("keras", make_dense(), []).name == "keras"
-    assert engine.select_trainer("auto", make_dense(), []).name == "compiled"
+def test_keras_by_wish(make_dense, rows, plan):
+    assert fit(make_dense(), rows, plan, "keras") == "keras"
+    assert fit(make_dense(), rows, plan) == "compiled"
 
 
 class Own(keras.Model):
@@ -193,41 +192,38 @@ class Own(keras.Model):
         return tf.ensure_shape(tf.numpy_function(lambda x: x, [self.dense(x)], x.dtype), x.shape)
 
 
-def wants(model, steps, epochs, jit_compile="auto"):
+def wants(network, steps, epochs, jit_compile="auto"):
     """Tell whether XLA is chosen for so many full batches an epoch."""
     plan = TrainingPlan(epochs=epochs, batch_size=10, jit_compile=jit_compile)
-    return wants_xla(model, 10 * steps + 9, plan)
+    return _networks.wants(network, 10 * steps + 9, plan)
 
 
 def test_xla_is_for_known_code_only(make_dense):
     assert wants(make_dense(), 100, 100)
     assert not wants(make_dense(), 100, 1)
     assert not wants(make_dense(), 1, 10**4)
-    assert not wants(_compiled(Own()), 100, 100)
-    assert wants(_compiled(Own()), 100, 100, True)
+    assert not wants(_made(Own), 100, 100)
+    assert wants(_made(Own), 100, 100, True)
     assert not wants(make_dense(activation=lambda x: x), 100, 100)
     assert not wants(make_dense(loss=lambda y, p: abs(y - p)), 100, 100)
 
 
 def test_weights_frozen_after_a_fit(make_dense, rows, plan):
-    """The optimizer's variables belong to the weights that were trained before."""
-    model = make_dense()
-    engine.select_trainer("auto", model, []).train(model, Batchable(rows), None, plan, [])
-    model.layers[0].trainable = False
-    before = model.get_weights()
-    trainer = engine.select_trainer("auto", model, [])
-    trainer.train(model, Batchable(rows), None, plan, [])
-    assert trainer.name == "keras"
-    same = [np.array_equal(*pair) for pair in zip(before, model.get_weights(), strict=True)]
+    network = make_dense()
+    fit(network, rows, plan)
+    model_of(network).layers[0].trainable = False
+    before = weights_of(network)
+    assert fit(network, rows, plan) == "keras"
+    same = [np.array_equal(*pair) for pair in zip(before, weights_of(network), strict=True)]
     assert same == [True, True, False, False]
-    strict = engine.select_trainer("compiled", model, [])
-    with pytest.raises(ValueError, match="built for other weights"):
-        strict.train(model, Batchable(rows), None, plan, [])
+    with pytest.raises(ValueError, match="weights were frozen or unfrozen"):
+        fit(network, rows, plan, "compiled")
 
 
-def test_a_float_that_numpy_lacks(make_dense, set_floatx):
+def test_a_float_that_numpy_lacks(make_dense, rows, plan, set_floatx):
     set_floatx("bfloat16")
-    assert engine.select_trainer("auto", make_dense(), []).name == "keras"
+    with pytest.raises(ValueError, match="NumPy has no bfloat16"):
+        fit(make_dense(), rows, plan, "compiled")
 
 
 def test_xla_is_not_chosen_for_code_of_ones_own(make_dense):

@@ -1,6 +1,7 @@
 """Fitting as people do it: validation, early stopping, callbacks, going on, progress."""
 
 import io
+import pickle
 from contextlib import redirect_stdout
 
 import numpy as np
@@ -330,3 +331,21 @@ def test_a_function_may_compile_its_model_itself(table):
         np.abs(estimator.reconstruct(table) - table).mean(axis=1),
         rtol=1e-5,
     )
+
+
+@pytest.mark.parametrize("way", ["partial_fit", "warm start", "another rate"])
+def test_layers_that_were_frozen_stay_as_they_are(way, table):
+    """Whoever goes on training a fitted model, as in transfer learning, freezes part of it."""
+    estimator = small(AutoencoderTransformer, warm_start=way != "partial_fit").fit(table)
+    estimator.encoder_.trainable = False
+    before = [estimator.encoder_.get_weights(), estimator.decoder_.get_weights()]
+    if way == "another rate":
+        estimator.set_params(optimizer__learning_rate=0.1)
+    for _ in range(2):
+        (estimator.partial_fit if way == "partial_fit" else estimator.fit)(table)
+    after = [estimator.encoder_.get_weights(), estimator.decoder_.get_weights()]
+    for old, new in zip(before[0], after[0], strict=True):
+        assert_array_equal(new, old)
+    assert not np.array_equal(before[1][0], after[1][0])
+    copied = pickle.loads(pickle.dumps(estimator))
+    assert_array_equal(copied.transform(table), estimator.transform(table))

@@ -12,7 +12,17 @@ from tests.house._source import module_names
 SUBPACKAGES = ("datasets", "engine", "exceptions", "inspection", "networks", "noise", "thresholds")
 # What estimators ask the other parts of the house for; nothing that users call.
 SEAMS = {
-    "skae.engine": {"KerasTrainer", "is_stream", "run", "run_errors", "select_trainer"},
+    "skae.engine": {
+        "DeferredNetwork",
+        "Stream",
+        "chosen_device",
+        "freeze",
+        "is_stream",
+        "run",
+        "run_errors",
+        "train",
+        "trainability",
+    },
     "skae.networks": {"accepted_options", "build", "posterior"},
     "skae.noise": {"make_noise"},
     "skae.thresholds": {"resolve_threshold"},

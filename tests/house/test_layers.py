@@ -2,18 +2,34 @@
 
 from __future__ import annotations
 
+import ast
 from pathlib import Path
 
 import pytest
 
 from tests.house._source import Module, imports, modules, parse
 
-EVERYWHERE = {"_messages", "_random", "_tensorflow", "exceptions"}
+EVERYWHERE = {
+    "_by_value",
+    "_forks",
+    "_messages",
+    "_private",
+    "_random",
+    "_seeds",
+    "_store",
+    "_tensorflow",
+    "_xla_context",
+    "exceptions",
+}
 WORKERS = {"networks", "engine", "noise", "thresholds", "errors"}
 ALLOWED = {
     "": set(),
     "_contracts": set(),
+    "_by_value": set(),
     "_forks": set(),
+    "_private": set(),
+    "_seeds": set(),
+    "_store": set(),
     "_messages": set(),
     "_random": set(),
     "_tensorflow": set(),
@@ -56,9 +72,9 @@ def test_arrows_point_down(module):
 @pytest.mark.parametrize(
     "line",
     [
-        "from skae.engine import Engine",
-        "import skae.engine._cache",
-        "from ..engine import Engine",
+        "from skae.engine import run",
+        "import skae.engine._blocks",
+        "from ..engine import run",
         "from skae import AutoencoderTransformer",
         "def f():\n    from skae.errors import squared",
     ],
@@ -72,6 +88,78 @@ def test_scikeras_stays_in_one_file():
     users = [module.name for module in modules() if outside(module, "scikeras")]
     assert len(users) == 1
     assert users[0].startswith("skae.estimators.")
+
+
+def is_private(name):
+    return name.startswith("_") and not name.startswith("__")
+
+
+def names_read(module):
+    """Return the attributes that a module reads, ``getattr`` and the like included."""
+    found = []
+    for node in ast.walk(module.tree):
+        if isinstance(node, ast.Attribute):
+            found.append((node.attr, node.lineno))
+        elif isinstance(node, ast.Call) and ast.unparse(node.func).endswith("attr"):
+            named = [a.value for a in node.args if isinstance(a, ast.Constant)]
+            found += [(name, node.lineno) for name in named if isinstance(name, str)]
+    return found
+
+
+def names_given(module):
+    """Return what a module defines, in classes and on ``self`` too, and what its files are."""
+    for node in ast.walk(module.tree):
+        if isinstance(node, (ast.FunctionDef, ast.ClassDef)):
+            yield node.name
+        elif isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store):
+            yield node.id
+        elif isinstance(node, ast.Attribute) and (
+            isinstance(node.ctx, ast.Store) and ast.unparse(node.value) in {"self", "cls", "fit"}
+        ):
+            yield node.attr
+    yield from module.name.split(".")
+
+
+# What scikit-learn documents for estimators to have and to use, and Python's own.
+CONVENTIONS = {
+    *("_check_feature_names", "_check_n_features", "_init_callback_context", "_n_features_out"),
+    *("_parameter_constraints", "_skl_callbacks", "_sklearn_output_config", "_validate_params"),
+    "_getframe",
+}
+
+
+def foreign_private_names(module):
+    """Return private names that are read and that skae has not given itself."""
+    own = {name for other in [*modules(), module] for name in names_given(other)} | CONVENTIONS
+    return [found for found in names_read(module) if is_private(found[0]) and found[0] not in own]
+
+
+@EACH
+def test_private_names_of_others_stay_in_one_file(module):
+    # `_forks` asks a TensorFlow that it must not load.
+    if module.name not in {"skae._private", "skae._sklearn", "skae._forks"}:
+        assert foreign_private_names(module) == []
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "optimizer._backend_update_step(x)",
+        "getattr(model, '_flatten_layers')()",
+        "hasattr(wrapper, '_get_compile_kwargs')",
+        "vars(self)['model']._nested.thing",
+        "optimizer._iterations = None",
+    ],
+)
+def test_a_private_name_of_somebody_else_is_noticed(line):
+    module = parse(Path("skae/engine/_x.py"), "skae.engine._x", line)
+    assert len(foreign_private_names(module)) == 1
+
+
+def test_private_names_of_ones_own_are_not():
+    line = "class A:\n    def f(self, network):\n        self._x = network._deferred._x"
+    module = parse(Path("skae/engine/_x.py"), "skae.engine._x", line)
+    assert foreign_private_names(module) == []
 
 
 @EACH

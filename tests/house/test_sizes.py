@@ -10,7 +10,7 @@ import pytest
 
 from tests.house._source import ROOT, classes, code_lines, functions, modules, nesting, parse
 
-FILE_LINES = 400
+FILE_LINES = {"skae": 400, "skae/engine": 300, "tests": 400, "examples": 400}
 FUNCTION_LINES = 30
 MEDIAN_FUNCTION_LINES = 8
 METHODS = 15
@@ -27,13 +27,13 @@ def methods_of(node):
     return [child for child in node.body if isinstance(child, ast.FunctionDef)]
 
 
-@pytest.mark.parametrize("folder", ["skae", "tests", "examples"])
+@pytest.mark.parametrize("folder", FILE_LINES)
 def test_files_are_short(folder):
     lengths = {
         str(path.relative_to(ROOT)): len(path.read_text(encoding="utf-8").splitlines())
         for path in (ROOT / folder).rglob("*.py")
     }
-    assert {path: n for path, n in lengths.items() if n > FILE_LINES} == {}
+    assert {path: n for path, n in lengths.items() if n > FILE_LINES[folder]} == {}
 
 
 @EACH

@@ -79,6 +79,14 @@ def test_kernels_and_strides():
     assert network.model.output_shape == (None, 12, 12)
 
 
+@pytest.mark.parametrize("options", [{"kernel_size": 1}, {"kernel_size": (1, 1), "strides": 3}])
+def test_windows_of_one_value_that_leave_others_out_are_refused(options):
+    # TensorFlow 2.21 writes outside of its memory for them.
+    with pytest.raises(ValueError, match="model__kernel_size=.*leaves the others out; set"):
+        conv((12, 12), options=options)
+    conv((12, 12), options={"kernel_size": 1, "strides": 1})
+
+
 def test_the_code_is_penalised_where_it_is_a_map():
     penalty = keras.regularizers.L1(0.5)
     network = conv((4, 4), latent_dim=None, options={"activity_regularizer": penalty})
