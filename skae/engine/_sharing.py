@@ -13,6 +13,7 @@ from __future__ import annotations
 import functools
 import inspect
 import logging
+import random
 from collections.abc import Callable, Hashable, Iterator
 from contextlib import contextmanager, nullcontext
 from typing import Any, NamedTuple
@@ -167,12 +168,15 @@ def _check_nothing_added(layer: keras.layers.Layer) -> None:
     names = _own_names(layer)
     if (type(layer), names) in _OWN_NAMES:
         return
+    drawn = random.getstate()  # from which layers and initializers without a seed draw one
     try:
         twin = type(layer).from_config(layer.get_config())
         if layer.built and layer.get_build_config():
             twin.build_from_config(layer.get_build_config())
     except (AttributeError, NotImplementedError, TypeError, ValueError) as error:
         raise UnshareableError(f"{type(layer).__name__} has no full configuration") from error
+    finally:
+        random.setstate(drawn)
     added = names - _own_names(twin)
     if added:
         raise UnshareableError(f"{min(added)!r} was set on a {type(layer).__name__} itself")
