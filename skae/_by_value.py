@@ -41,8 +41,8 @@ _UNPICKLABLE = (
 _PICKLING = threading.RLock()
 
 
-class NotSerializableError(Exception):
-    """Something holds what can't be serialized, such as an open file."""
+class UnshareableError(Exception):
+    """It can't be told for certain what a program would compute."""
 
 
 class _Pickler(cloudpickle.Pickler):
@@ -50,7 +50,7 @@ class _Pickler(cloudpickle.Pickler):
 
     def persistent_id(self, obj: Any) -> None:
         if isinstance(obj, (keras.layers.Layer, keras.Variable)):
-            raise NotSerializableError(f"it holds the {type(obj).__name__} {obj.name!r}")
+            raise UnshareableError(f"it holds the {type(obj).__name__} {obj.name!r}")
 
 
 def serialized(value: Any) -> bytes:
@@ -64,7 +64,7 @@ def serialized(value: Any) -> bytes:
 
     Raises
     ------
-    NotSerializableError
+    UnshareableError
         If it, or something that it holds, can't be serialized.
     """
     try:
@@ -74,7 +74,7 @@ def serialized(value: Any) -> bytes:
             return buffer.getvalue()
     except _UNPICKLABLE as error:
         name = getattr(value, "__name__", type(value).__name__)
-        raise NotSerializableError(f"{name} can't be serialized ({error})") from error
+        raise UnshareableError(f"{name} can't be serialized ({error})") from error
 
 
 @contextmanager
@@ -118,10 +118,6 @@ _LIBRARIES = ("keras", "skae", "tensorflow")
 NOT_IN_PROGRAMS = ("seed", "shared_object_id", "build_config", "compile_config")
 
 
-class UnshareableError(Exception):
-    """It can't be told for certain what a program would compute."""
-
-
 class Keys:
     """Makes keys of values, and notes whether code of the user's is among them.
 
@@ -159,10 +155,7 @@ class Keys:
         if is_configured(value):
             return as_patched(type(value)), self._configuration(value), self._attributes(value)
         self.has_user_code = True
-        try:
-            return "digest", hashlib.sha256(serialized(value)).digest()
-        except NotSerializableError as error:
-            raise UnshareableError(str(error)) from error
+        return "digest", hashlib.sha256(serialized(value)).digest()
 
     def _configuration(self, value: Any) -> Hashable:
         config = dict(config_of(value)) if hasattr(value, "get_config") else {}
