@@ -13,77 +13,13 @@ from sklearn.utils.validation import check_is_fitted
 
 from skae import engine
 from skae._contracts import FloatArray
-from skae._sklearn import fit_context, with_callbacks
 from skae._validation import FLOAT_DTYPES, check_float32_range
-from skae.estimators._base import BaseAutoencoder
-from skae.estimators._reconstruction import ReconstructionMixin
-from skae.estimators._rows import Rows
-from skae.estimators._state import of_one_fit
+from skae.estimators._base import BaseAutoencoder, Mode
+from skae.estimators._samples import FitData
+from skae.estimators._snapshots import of_one_fit
 
 
-class CodeMixin(ClassNamePrefixFeaturesOutMixin, ReconstructionMixin, TransformerMixin):
-    """`transform` and `inverse_transform` by the two halves of a fitted model."""
-
-    # What is to be decoded is no metadata, though it is not called X.
-    __metadata_request__inverse_transform: ClassVar = {"Z": UNUSED}
-
-    @of_one_fit
-    def transform(self: Any, X: Any) -> FloatArray:
-        """Encode rows.
-
-        Parameters
-        ----------
-        X : array-like of shape (n_samples, n_features) or (n_samples, ...)
-            Rows, images or sequences.
-
-        Returns
-        -------
-        Z : ndarray of shape (n_samples, latent_dim)
-            Codes, in the float type of `X`; a feature map is flattened.
-        """
-        X, _ = self._check_inputs(X)
-        codes = self._run("encoder", X)
-        return codes.reshape(len(codes), -1).astype(X.dtype, copy=False)
-
-    @of_one_fit
-    def inverse_transform(self: Any, Z: Any) -> FloatArray:
-        """Decode codes.
-
-        Parameters
-        ----------
-        Z : array-like of shape (n_samples, latent_dim) or (n_samples, ...)
-            Codes as `transform` returns them, or shaped like the encoder's output.
-
-        Returns
-        -------
-        X : ndarray of shape (n_samples, n_features) or (n_samples, ...)
-            Shaped as the rows that `fit` got, in the float type of `Z`.
-        """
-        check_is_fitted(self)
-        Z = check_array(Z, dtype=FLOAT_DTYPES, allow_nd=True, input_name="Z")
-        check_float32_range(Z, "Z")
-        if Z[0].size != self._n_features_out:
-            raise ValueError(
-                f"Z has {Z[0].size} values in each row, but {type(self).__name__} was fitted with "
-                f"codes of {self._n_features_out}; pass what transform returns."
-            )
-        rows = engine.run(self._deferred, Z.reshape(-1, *self._code_shape), "decoder")
-        return rows.reshape(-1, *self._sample_shape).astype(Z.dtype, copy=False)
-
-    def __sklearn_tags__(self: Any) -> Tags:
-        tags = super().__sklearn_tags__()
-        tags.transformer_tags.preserves_dtype = ["float64", "float32"]
-        return tags
-
-    def _finish_fit(self: Any, rows: Rows, validation: Rows | None) -> None:
-        self._code_shape = self._run("encoder", rows.inputs[:1]).shape[1:]
-
-    @property
-    def _n_features_out(self: Any) -> int:
-        return int(np.prod(self._code_shape, dtype=int))
-
-
-class AutoencoderTransformer(CodeMixin, BaseAutoencoder):
+class AutoencoderTransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseAutoencoder):
     """Compress rows to short codes, and bring them back.
 
     An encoder `f` and a decoder `g` are trained together to minimise the mean over the training
@@ -193,7 +129,8 @@ class AutoencoderTransformer(CodeMixin, BaseAutoencoder):
     (1797, 64)
     """
 
-    __metadata_request__fit: ClassVar = {"X_val": True}
+    # What is to be decoded is no metadata, though it is not called X.
+    __metadata_request__inverse_transform: ClassVar = {"Z": UNUSED}
     _required_views = ("encoder", "decoder")
 
     def __init__(
@@ -247,52 +184,58 @@ class AutoencoderTransformer(CodeMixin, BaseAutoencoder):
         self.jit_compile = jit_compile
         self.__dict__.update(routed)
 
-    @with_callbacks
-    @fit_context(prefer_skip_nested_validation=True)
-    def fit(
-        self, X: Any, y: Any = None, sample_weight: Any = None, X_val: Any = None
-    ) -> AutoencoderTransformer:
-        """Train the network on rows.
-
-        Parameters
-        ----------
-        X : array-like of shape (n_samples, n_features) or (n_samples, ...)
-            Rows, images or sequences; float32 or float64, integers are cast.
-        y : Ignored
-            Not used, present for API consistency by convention.
-        sample_weight : array-like of shape (n_samples,), default=None
-            Weights of rows; scaled to mean 1, and rows of weight 0 are dropped.
-        X_val : array-like of the kind of `X`, default=None
-            Rows to validate with.
-
-        Returns
-        -------
-        self : AutoencoderTransformer
-            The fitted estimator.
-        """
-        self._fit(X, sample_weight=sample_weight, X_val=X_val)
-        return self
-
-    @with_callbacks
-    @fit_context(prefer_skip_nested_validation=True)
-    def partial_fit(
-        self, X: Any, y: Any = None, sample_weight: Any = None
-    ) -> AutoencoderTransformer:
-        """Train for one more epoch on rows.
+    @of_one_fit
+    def transform(self, X: Any) -> FloatArray:
+        """Encode rows.
 
         Parameters
         ----------
         X : array-like of shape (n_samples, n_features) or (n_samples, ...)
             Rows, images or sequences.
-        y : Ignored
-            Not used, present for API consistency by convention.
-        sample_weight : array-like of shape (n_samples,), default=None
-            Weights of rows.
 
         Returns
         -------
-        self : AutoencoderTransformer
-            The fitted estimator.
+        Z : ndarray of shape (n_samples, latent_dim)
+            Codes, in the float type of `X`; a feature map is flattened.
         """
-        self._fit(X, sample_weight=sample_weight, partial=True)
-        return self
+        X, _ = self._check_inputs(X)
+        codes = self._run("encoder", X)
+        return codes.reshape(len(codes), -1).astype(X.dtype, copy=False)
+
+    @of_one_fit
+    def inverse_transform(self, Z: Any) -> FloatArray:
+        """Decode codes.
+
+        Parameters
+        ----------
+        Z : array-like of shape (n_samples, latent_dim) or (n_samples, ...)
+            Codes as `transform` returns them, or shaped like the encoder's output.
+
+        Returns
+        -------
+        X : ndarray of shape (n_samples, n_features) or (n_samples, ...)
+            Shaped as the rows that `fit` got, in the float type of `Z`.
+        """
+        check_is_fitted(self)
+        Z = check_array(Z, dtype=FLOAT_DTYPES, allow_nd=True, input_name="Z")
+        check_float32_range(Z, "Z")
+        if Z[0].size != self._n_features_out:
+            raise ValueError(
+                f"Z has {Z[0].size} values in each row, but {type(self).__name__} was fitted with "
+                f"codes of {self._n_features_out}; pass what transform returns."
+            )
+        rows = engine.run(self._deferred, Z.reshape(-1, *self._code_shape), "decoder")
+        return rows.reshape(-1, *self._sample_shape).astype(Z.dtype, copy=False)
+
+    def __sklearn_tags__(self) -> Tags:
+        tags = super().__sklearn_tags__()
+        tags.transformer_tags.preserves_dtype = ["float64", "float32"]
+        return tags
+
+    def _train(self, data: FitData, mode: Mode, bridge: Callable[[Any], Any]) -> None:
+        super()._train(data, mode, bridge)
+        self._code_shape = self._run("encoder", data.samples.inputs[:1]).shape[1:]
+
+    @property
+    def _n_features_out(self) -> int:
+        return int(np.prod(self._code_shape, dtype=int))

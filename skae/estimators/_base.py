@@ -1,41 +1,43 @@
-"""The order of a fit: check, defer, train, learn, put in place.
-
-`BaseAutoencoder` owns that order and the tags. It holds no layers, no losses and no epochs:
-networks are built by `skae.networks` and trained and run by `skae.engine`.
-"""
+"""A fit on one page: check, make a network, train it, learn from it."""
 
 from __future__ import annotations
 
-import warnings
-from abc import ABC
-from collections.abc import Iterator
-from contextlib import contextmanager
-from dataclasses import replace
+from collections.abc import Callable
 from numbers import Integral, Real
-from typing import Any, ClassVar, Self
+from typing import Any, ClassVar, Literal, Self
 
-import keras
+import numpy as np
+from sklearn.base import BaseEstimator
+from sklearn.metrics import r2_score
 from sklearn.utils import Tags, check_random_state
+from sklearn.utils.validation import check_is_fitted
 
 from skae import engine, networks
-from skae._contracts import History, TrainingPlan
-from skae._sklearn import CallbackSupportMixin, HasMethods, Interval, StrOptions
-from skae.errors import resolve_error
-from skae.estimators._callbacks import EpochBridge
-from skae.estimators._checks import RowChecks
-from skae.estimators._losses import check_error, check_loss
-from skae.estimators._rows import Rows
-from skae.estimators._scikeras import same
-from skae.estimators._state import RebuildableModel, check_same_network
-from skae.exceptions import LatentSizeWarning
+from skae._contracts import FloatArray, Shape, TrainingPlan
+from skae._sklearn import (
+    CallbackSupportMixin,
+    HasMethods,
+    Interval,
+    StrOptions,
+    fit_context,
+    with_callbacks,
+)
+from skae._validation import check_rows, check_weights
+from skae.estimators._callbacks import gather_callbacks
+from skae.estimators._losses import check_loss_and_error
+from skae.estimators._pickling import pickled_state, unpickled_state
+from skae.estimators._recipe import FittedModel, make_recipe, new_network, resume
+from skae.estimators._samples import FitData, Shapes, check_samples, check_validation
+from skae.estimators._scikeras import KerasWrapper
+from skae.estimators._snapshots import fitting, of_one_fit
 
-_EARLY_STOPPING_SPLIT = 0.1
-# _warn_of_latent_size, _new_network, _fit, fit and the two wrappers of scikit-learn around it.
-_STEPS_TO_THE_CALLER = 7
+Mode = Literal["new", "warm", "partial"]
+
+_EARLY_STOPPING_FRACTION = 0.1
 
 
-class BaseAutoencoder(CallbackSupportMixin, RowChecks, RebuildableModel, ABC):
-    """Base of all estimators; what they share of `fit`, `partial_fit` and pickling."""
+class BaseAutoencoder(CallbackSupportMixin, KerasWrapper):
+    """Base of all estimators: how they are trained, pickled and run."""
 
     _parameter_constraints: ClassVar[dict[str, Any]] = {
         "model": [StrOptions(set(networks.NAMES)), callable],
@@ -62,6 +64,7 @@ class BaseAutoencoder(CallbackSupportMixin, RowChecks, RebuildableModel, ABC):
         "jit_compile": ["boolean", StrOptions({"auto"})],
     }
 
+    __metadata_request__fit: ClassVar = {"X_val": True}
     _network_parameters: ClassVar[tuple[str, ...]] = (
         "latent_dim",
         "hidden_layer_sizes",
@@ -70,13 +73,136 @@ class BaseAutoencoder(CallbackSupportMixin, RowChecks, RebuildableModel, ABC):
     )
     _required_views: ClassVar[tuple[str, ...]] = ()
 
+    model_ = FittedModel("model")
+    encoder_ = FittedModel("encoder")
+    decoder_ = FittedModel("decoder")
     history_: dict[str, list[float]]
+
+    # What a fit fixes; plain tuples, so that a pickle holds no type of skae's own.
+    _sample_shape: Shape
+    _input_shape: Shape
+    _output_shape: Shape
+    _deferred: engine.DeferredNetwork
+
+    @with_callbacks
+    @fit_context(prefer_skip_nested_validation=True)
+    def fit(self, X: Any, y: Any = None, sample_weight: Any = None, X_val: Any = None) -> Self:
+        """Train the network; a detector learns its threshold from the errors.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features) or (n_samples, ...)
+            Table, images or sequences; float32 or float64, integers are cast.
+        y : Ignored
+            Not used, present for API consistency by convention.
+        sample_weight : array-like of shape (n_samples,), default=None
+            Weights of samples; scaled to mean 1, and samples of weight 0 are dropped. The
+            threshold uses the same weights.
+        X_val : array-like of the kind of `X`, default=None
+            Samples to validate with.
+
+        Returns
+        -------
+        self : estimator
+            The fitted estimator.
+        """
+        self._fit(X, sample_weight=sample_weight, X_val=X_val)
+        return self
+
+    @with_callbacks
+    @fit_context(prefer_skip_nested_validation=True)
+    def partial_fit(self, X: Any, y: Any = None, sample_weight: Any = None) -> Self:
+        """Train for one more epoch; a detector's threshold comes from these samples.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features) or (n_samples, ...)
+            Table, images or sequences.
+        y : Ignored
+            Not used, present for API consistency by convention.
+        sample_weight : array-like of shape (n_samples,), default=None
+            Weights of samples.
+
+        Returns
+        -------
+        self : estimator
+            The fitted estimator.
+        """
+        self._fit(X, sample_weight=sample_weight, mode="partial")
+        return self
+
+    @of_one_fit
+    def reconstruct(self, X: Any) -> FloatArray:
+        """Send rows through the encoder and the decoder.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features) or (n_samples, ...)
+            Rows, images or sequences.
+
+        Returns
+        -------
+        X_reconstructed : ndarray of the shape of `X`
+            In the units of `X`, and its float type.
+        """
+        X, shape = self._check_inputs(X)
+        return self._run("model", X).astype(X.dtype, copy=False).reshape(-1, *shape)
+
+    @of_one_fit
+    def reconstruction_error(self, X: Any) -> FloatArray:
+        """Compute the mean error of every row's reconstruction.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features) or (n_samples, ...)
+            Rows, images or sequences.
+
+        Returns
+        -------
+        errors : ndarray of shape (n_samples,)
+            float64; mean over the row's values of the absolute error (in the units of `X`) where
+            the loss is a mean absolute error, of the squared error otherwise; of a detector, the
+            error that its parameter `error` names.
+        """
+        X, _ = self._check_inputs(X)
+        return self._sample_errors(X)
+
+    @of_one_fit
+    def score(self, X: Any, y: Any = None, sample_weight: Any = None) -> float:
+        """Compute the R2 of the reconstruction over all values.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features) or (n_samples, ...)
+            Rows, images or sequences.
+        y : Ignored
+            Not used, present for API consistency by convention.
+        sample_weight : array-like of shape (n_samples,), default=None
+            Weights of rows.
+
+        Returns
+        -------
+        score : float
+            1 - sum of squared errors / sum of squared differences from the mean of all values;
+            1 is best.
+        """
+        X, _ = self._check_inputs(X)
+        reconstruction = self._run("model", X).reshape(X.shape)
+        return r2_of_values(X, reconstruction, sample_weight)
 
     def __sklearn_tags__(self) -> Tags:
         tags = super().__sklearn_tags__()
         tags.non_deterministic = False
         tags.input_tags.three_d_array = True
         return tags
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Return parameters, arrays and the recipe."""
+        return pickled_state(BaseEstimator.__getstate__(self))
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        """Take parameters, arrays and the recipe."""
+        BaseEstimator.__setstate__(self, unpickled_state(type(self), state))
 
     def _fit(
         self,
@@ -86,172 +212,94 @@ class BaseAutoencoder(CallbackSupportMixin, RowChecks, RebuildableModel, ABC):
         sample_weight: Any = None,
         X_val: Any = None,
         y_val: Any = None,
-        partial: bool = False,
+        mode: Mode | None = None,
     ) -> None:
-        """Check, defer, train and learn on a copy, whose state this estimator takes at the end."""
+        """Fit a copy, whose state this estimator takes at the end in one step."""
         self._check_parameter_names()
-        epochs = 1 if partial else self.epochs
-        with self._fitted_copy(X, y, epochs) as (fit, bridge):
-            resumes = "_deferred" in vars(fit) and (partial or fit.warm_start)
-            rows = fit._check_training_rows(X, y, sample_weight, reset=not resumes)
-            given = None if X_val is None else fit._check_validation_rows(X_val, y_val)
-            if not (resumes and partial):
-                fit._seed = int(check_random_state(fit.random_state).randint(2**31 - 1))
-            rows, validation = fit._held_out(rows.with_weight(), given, partial=partial)
-            fit._check_plan(rows, validation, partial=partial)
-            fit._deferred = fit._resumed(rows) if resumes else fit._new_network(rows)
-            fit._check_loss_and_error(rows)
-            history = fit.history_ if partial and resumes else {}
-            validation = None if validation is None else fit._as_validated(validation)
-            fit.callbacks_ = fit._gather_callbacks(rows, validation, bridge)
-            result = engine.train(
-                fit._deferred,
-                fit._batchable(rows),
-                None if validation is None else fit._batchable(validation),
-                fit._plan(epochs, len(history.get("loss", ()))),
-                callbacks=fit.callbacks_,
-                engine=fit.engine,
+        mode = mode or ("warm" if self.warm_start else "new")
+        with fitting(self, X, y, 1 if mode == "partial" else self.epochs) as (fit, bridge):
+            data = fit._check_data(
+                X, y, mode, sample_weight=sample_weight, X_val=X_val, y_val=y_val
             )
-            fit.history_, fit.engine_ = _appended(history, result.history), result.engine
-            fit.n_iter_ = len(fit.history_["loss"])
-            fit._finish_fit(rows, validation)
+            fit._train(data, mode, bridge)
             fit._deferred.forget_model()
 
-    @contextmanager
-    def _fitted_copy(self, X: Any, y: Any, epochs: int) -> Iterator[tuple[Self, Any]]:
-        """Yield a copy to fit, and what makes a bridge to scikit-learn's callbacks.
+    def _check_data(
+        self, X: Any, y: Any, mode: Mode, *, sample_weight: Any, X_val: Any, y_val: Any
+    ) -> FitData:
+        """Check what `fit` was given, and hold out samples to validate with."""
+        network = None if mode == "new" else vars(self).get("_deferred")
+        known = None if network is None else self._shapes()
+        samples, shapes = check_samples(self, X, y, sample_weight, known)
+        self._sample_shape, self._input_shape, self._output_shape = shapes
+        validation = None if X_val is None else check_validation(self, X_val, y_val, shapes)
+        if network is None or mode == "warm":
+            self._seed = int(check_random_state(self.random_state).randint(2**31 - 1))
+        samples, fraction = samples.with_weight(), self.validation_split
+        if self.early_stopping and fraction == 0:
+            fraction = _EARLY_STOPPING_FRACTION
+        if validation is None and fraction > 0:
+            samples, validation = samples.held_out(fraction, self._seed)
+        return FitData(samples, validation, self.noise, network)
 
-        What the copy has learned is put in place in one step: a thread that scores meanwhile finds
-        the old state or the new one, and a fit that fails leaves no trace.
-        """
-        context = self._init_callback_context(max_subtasks=epochs)
-        context.call_on_fit_task_begin(estimator=self, X=X, y=y)
-        before, fit = dict(vars(self)), self._snapshot()
-
-        def learned() -> dict[str, Any]:
-            now = vars(fit).items()
-            return {k: v for k, v in now if k not in before or before[k] is not v}
-
-        def bridge(rows: Rows) -> EpochBridge:
-            return EpochBridge(self, context, rows.inputs, rows.targets, learned)
-
-        yield fit, bridge
-        kept = {k: v for k, v in vars(self).items() if k in vars(fit) or k not in before}
-        self.__dict__ = {**kept, **learned()}
-        context.call_on_fit_task_end(estimator=self, X=X, y=y, reconstruction_attributes=dict)
-
-    def _plan(self, epochs: int, initial_epoch: int) -> TrainingPlan:
-        return TrainingPlan(
-            epochs=epochs,
-            batch_size=self.batch_size,
-            shuffle=self.shuffle,
-            initial_epoch=initial_epoch,
-            seed=self._seed,
-            verbose=int(self.verbose),
-            jit_compile=self.jit_compile,
-        )
-
-    def _finish_fit(self, rows: Rows, validation: Rows | None) -> None:
-        """Learn what an estimator learns beside the model."""
-
-    def _held_out(
-        self, rows: Rows, given: Rows | None, *, partial: bool
-    ) -> tuple[Rows, Rows | None]:
-        """Return the rows to train on and those to validate with."""
-        if given is not None or partial:
-            return rows, given
-        share = self.validation_split
-        if self.early_stopping and share == 0:
-            share = _EARLY_STOPPING_SPLIT
-        return rows.held_out(share, self._seed) if share > 0 else (rows, None)
-
-    def _new_network(self, rows: Rows) -> engine.DeferredNetwork:
-        """Return a network of the parameters as they are now, which is built when it has to be."""
-        self._warn_of_latent_size()
-        network = self._defer(
-            self._make_recipe(self._training_noise(rows)), device=engine.chosen_device()
-        )
-        if callable(self.model):
-            for view in self._required_views:
-                if getattr(network.network, view) is None:
-                    raise ValueError(
-                        f"{type(self).__name__} needs the model's {view}, but the model that "
-                        f"model={self.model!r} returned has no attribute and no sub-model named "
-                        f"{view!r}; give it one, itself a Keras model or layer."
-                    )
-        return network
-
-    def _resumed(self, rows: Rows) -> engine.DeferredNetwork:
-        """Return a copy of the network to train on, with what it is compiled with now."""
-        old = self._deferred
-        now = self._make_recipe(self._training_noise(rows))
-        check_same_network(old.recipe, now)
-        (values, slots), device = old.state(), engine.chosen_device()
-        if same(old.recipe.compiled, now.compiled):
-            network = self._defer(old.recipe, values, slots, device=device)
-            network.programs.inherit(old.programs)
+    def _train(self, data: FitData, mode: Mode, bridge: Callable[[Any], Any]) -> None:
+        """Train a new network, or the one that is there, and keep what is reported."""
+        recipe = make_recipe(self, self._shapes(), data.noise, self._seed)
+        if data.network is None:
+            self._deferred = new_network(type(self), recipe, self._required_views)
         else:
-            compiled = replace(old.recipe, compiled=now.compiled)
-            network = self._defer(compiled, values, device=device)
-        engine.freeze(network, engine.trainability(old))
-        return network
+            self._deferred = resume(type(self), data.network, recipe)
+        self._error = check_loss_and_error(self, data.samples)
+        history = self.history_ if mode == "partial" and data.network else {}
+        self.callbacks_ = gather_callbacks(self, data, bridge)
+        validation = data.validation
+        result = engine.train(
+            self._deferred,
+            data.samples.batchable(self._shapes()),
+            None if validation is None else validation.batchable(self._shapes()),
+            _plan(self, 1 if mode == "partial" else self.epochs, len(history.get("loss", ()))),
+            callbacks=self.callbacks_,
+            engine=self.engine,
+        )
+        names = dict.fromkeys([*history, *result.history])
+        self.history_ = {n: [*history.get(n, ()), *result.history.get(n, ())] for n in names}
+        self.n_iter_, self.engine_ = len(self.history_["loss"]), result.engine
 
-    def _check_plan(self, rows: Rows, validation: Rows | None, *, partial: bool) -> None:
-        """Refuse what an estimator could do only after training, before it starts."""
+    def _shapes(self) -> Shapes:
+        return Shapes(self._sample_shape, self._input_shape, self._output_shape)
 
-    def _check_loss_and_error(self, rows: Rows) -> None:
-        loss = self._loss()
-        self._error = resolve_error(getattr(self, "error", "auto"), loss)
-        check_error(self._error, self._output_shape)
-        targets, name = (rows.inputs, "X") if rows.targets is None else (rows.targets, "y")
-        last = keras.activations.get(self.output_activation)
-        is_linear = isinstance(self.model, str) and last is keras.activations.linear
-        check_loss(loss, targets, name, is_linear=is_linear)
+    def _check_inputs(self, X: Any) -> tuple[FloatArray, Shape]:
+        """Check samples to run the network on; return them flat, with the shape of one."""
+        # scikit-learn's check looks at all attributes, for a tenth of the time of one sample.
+        if "_deferred" not in vars(self):
+            check_is_fitted(self)
+        return check_rows(self, X, reset=False, shape=self._sample_shape)
 
-    def _training_noise(self, rows: Rows) -> Any:
-        """Return the noise that the network is to add to its input while it trains."""
-        return self.noise
+    def _run(self, part: str, X: FloatArray) -> FloatArray:
+        """Run a part of the network on flat samples."""
+        samples = X.reshape(-1, *self._input_shape)
+        return engine.run(self._deferred, samples, part, jit_compile=self.jit_compile)
 
-    def _warn_of_latent_size(self) -> None:
-        latent_dim = self.latent_dim
-        if isinstance(self.model, str) and latent_dim and latent_dim >= self.n_features_in_:
-            warnings.warn(
-                f"latent_dim={latent_dim} is not below the number of features "
-                f"({self.n_features_in_}), so the network can copy its input instead of learning "
-                "its structure; choose a smaller latent_dim (the default is 8).",
-                LatentSizeWarning,
-                stacklevel=_STEPS_TO_THE_CALLER,
-            )
-
-    def _as_validated(self, rows: Rows) -> Rows:
-        """Return rows to validate with as the network is to see them."""
-        return rows
-
-    def _gather_callbacks(
-        self, rows: Rows, validation: Rows | None, bridge: Any
-    ) -> list[keras.callbacks.Callback]:
-        """Put together what the network, the user, early stopping and scikit-learn have run."""
-        # A network of skae's own has callbacks where it is variational alone.
-        has_own = callable(self.model) or self.model == "variational"
-        own = list(self._deferred.network.callbacks) if has_own else []
-        callbacks = [*own, *self._fit_callbacks_copied()]
-        if self.early_stopping and validation is not None:
-            # While beta rises, so does the loss, and epochs can't be compared.
-            warm_ups = (getattr(each, "warmup_epochs", 0) for each in own)
-            callbacks.append(
-                keras.callbacks.EarlyStopping(
-                    "val_loss",
-                    patience=self.patience,
-                    restore_best_weights=True,
-                    start_from_epoch=max(warm_ups, default=0),
-                )
-            )
-        if getattr(self, "_skl_callbacks", None):
-            callbacks.append(bridge(rows))
-        return callbacks
+    def _sample_errors(self, X: FloatArray) -> FloatArray:
+        """Return the error of every flat sample."""
+        return engine.run_errors(self._deferred, X.reshape(-1, *self._input_shape), self._error)
 
 
-def _appended(history: History, new: History) -> History:
-    """Return the values of all epochs by name."""
-    names = dict.fromkeys([*history, *new])
-    return {name: [*history.get(name, ()), *new.get(name, ())] for name in names}
+def _plan(fit: BaseAutoencoder, epochs: int, initial_epoch: int) -> TrainingPlan:
+    return TrainingPlan(
+        epochs=epochs,
+        batch_size=fit.batch_size,
+        shuffle=fit.shuffle,
+        initial_epoch=initial_epoch,
+        seed=fit._seed,
+        verbose=int(fit.verbose),
+        jit_compile=fit.jit_compile,
+    )
+
+
+def r2_of_values(truth: FloatArray, prediction: FloatArray, sample_weight: Any = None) -> float:
+    """Compute the R2 over all values of all rows, each row weighted."""
+    if sample_weight is not None:
+        weights = check_weights(sample_weight, truth)
+        sample_weight = np.repeat(weights, truth[0].size)
+    return float(r2_score(truth.ravel(), prediction.ravel(), sample_weight=sample_weight))

@@ -1,4 +1,4 @@
-"""The bridge between an epoch of Keras and scikit-learn's own callbacks."""
+"""What runs between epochs: callbacks of the network, of the user and of scikit-learn."""
 
 from __future__ import annotations
 
@@ -6,6 +6,41 @@ from collections.abc import Callable
 from typing import Any
 
 import keras
+
+from skae.estimators._samples import FitData
+
+
+def gather_callbacks(
+    fit: Any, data: FitData, bridge: Callable[[Any], EpochBridge]
+) -> list[keras.callbacks.Callback]:
+    """Return what the network, the user, early stopping and scikit-learn have run.
+
+    Parameters
+    ----------
+    fit : estimator
+        The copy that is fitted; its network is there already.
+    data : FitData
+    bridge : callable
+        Makes the `EpochBridge` of samples.
+    """
+    # Of skae's own networks only the variational one has callbacks.
+    has_own = callable(fit.model) or fit.model == "variational"
+    own = list(fit._deferred.network.callbacks) if has_own else []
+    callbacks = [*own, *fit._fit_callbacks_copied()]
+    if fit.early_stopping and data.validation is not None:
+        # While beta rises, so does the loss, and epochs can't be compared.
+        warm_ups = (getattr(each, "warmup_epochs", 0) for each in own)
+        callbacks.append(
+            keras.callbacks.EarlyStopping(
+                "val_loss",
+                patience=fit.patience,
+                restore_best_weights=True,
+                start_from_epoch=max(warm_ups, default=0),
+            )
+        )
+    if getattr(fit, "_skl_callbacks", None):
+        callbacks.append(bridge(data.samples))
+    return callbacks
 
 
 class EpochBridge(keras.callbacks.Callback):

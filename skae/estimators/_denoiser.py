@@ -13,10 +13,10 @@ from sklearn.utils import Tags
 from skae._contracts import FloatArray, Shape
 from skae._sklearn import fit_context, with_callbacks
 from skae._validation import check_targets
-from skae.estimators._base import BaseAutoencoder
-from skae.estimators._reconstruction import r2_of_values
-from skae.estimators._rows import Rows
-from skae.estimators._state import of_one_fit
+from skae.estimators._base import BaseAutoencoder, Mode, r2_of_values
+from skae.estimators._samples import FitData, Samples
+from skae.estimators._scikeras import Hidden
+from skae.estimators._snapshots import of_one_fit
 from skae.noise import make_noise
 
 
@@ -131,6 +131,10 @@ class DenoisingRegressor(RegressorMixin, BaseAutoencoder):
     """
 
     __metadata_request__fit: ClassVar = {"X_val": True, "y_val": True}
+
+    # A prediction is compared with clean samples, not with its input.
+    reconstruct = Hidden()
+    reconstruction_error = Hidden()
     _target_shape: Shape | None
 
     def __init__(
@@ -236,7 +240,7 @@ class DenoisingRegressor(RegressorMixin, BaseAutoencoder):
         self : DenoisingRegressor
             The fitted estimator.
         """
-        self._fit(X, y, sample_weight=sample_weight, partial=True)
+        self._fit(X, y, sample_weight=sample_weight, mode="partial")
         return self
 
     @of_one_fit
@@ -282,11 +286,13 @@ class DenoisingRegressor(RegressorMixin, BaseAutoencoder):
             1 is best.
         """
         X, _ = self._check_inputs(X)
-        rows = Rows(X, self._check_targets(y, len(X)))
-        if rows.targets is None:
-            rows = self._corrupted(rows)
-        truth = rows.targets.reshape(len(X), -1)  # type: ignore[union-attr]
-        prediction = self._run("model", rows.inputs).reshape(len(X), -1)
+        samples = Samples(X, None if y is None else check_targets(y, len(X)))
+        if y is None:
+            recipe = self._deferred.recipe
+            noise = make_noise(recipe.noise, recipe.seed, recipe.noise_options)
+            samples = self._corrupted(samples, noise)
+        truth = samples.targets.reshape(len(X), -1)  # type: ignore[union-attr]
+        prediction = self._run("model", samples.inputs).reshape(len(X), -1)
         if truth.shape != prediction.shape:
             raise ValueError(
                 f"y has {truth.shape[1]} values in each row, but predictions have "
@@ -300,46 +306,41 @@ class DenoisingRegressor(RegressorMixin, BaseAutoencoder):
         tags.target_tags.multi_output = True
         return tags
 
-    def _check_targets(self, y: Any, n_samples: int) -> FloatArray | None:
-        return None if y is None else check_targets(y, n_samples)
-
-    def _check_training_rows(self, X: Any, y: Any, sample_weight: Any, *, reset: bool) -> Rows:
-        rows = super()._check_training_rows(X, y, sample_weight, reset=reset)
-        target_shape = None if rows.targets is None else tuple(rows.targets.shape[1:])
-        if not reset and (target_shape is None) != (self._target_shape is None):
+    def _check_data(
+        self, X: Any, y: Any, mode: Mode, *, sample_weight: Any, X_val: Any, y_val: Any
+    ) -> FitData:
+        """Check pairs, or clean samples; these are validated with noise that is drawn once."""
+        data = super()._check_data(
+            X, y, mode, sample_weight=sample_weight, X_val=X_val, y_val=y_val
+        )
+        targets = data.samples.targets
+        if data.network is not None and (targets is None) != (self._target_shape is None):
             raise ValueError(
                 "Training goes on as it began: pass y at every call, or at none; got y "
                 f"{'after calls without it' if y is not None else 'missing'}."
             )
-        if reset and target_shape is None and self.noise is None:
+        if targets is None and self.noise is None:
             raise ValueError(
                 "Without y the noise to remove must be made: got y=None and noise=None; pass the "
-                "clean rows as y, or set noise='gaussian'."
+                "clean samples as y, or set noise='gaussian'."
             )
-        self._target_shape = target_shape
-        return rows
-
-    def _check_validation_rows(self, X_val: Any, y_val: Any) -> Rows:
-        rows = super()._check_validation_rows(X_val, y_val)
-        if isinstance(rows, Rows) and (rows.targets is None) != (self._target_shape is None):
+        self._target_shape = None if targets is None else tuple(targets.shape[1:])
+        validation = data.validation
+        if not isinstance(validation, Samples):
+            return replace(data, noise=self.noise if targets is None else None)
+        if (validation.targets is None) != (targets is None):
             raise ValueError(
                 "Validation is done as training is: pass y_val beside X_val where fit gets y, and "
                 f"leave it out where not; got y_val {'missing' if y_val is None else 'without y'}."
             )
-        return rows
+        if targets is not None:
+            return replace(data, noise=None)
+        seed = self._seed if data.network is None else data.network.recipe.seed
+        noise = make_noise(self.noise, seed, self._routed("noise"))
+        return replace(data, validation=self._corrupted(validation, noise))
 
-    def _training_noise(self, rows: Rows) -> Any:
-        return self.noise if rows.targets is None else None
-
-    def _as_validated(self, rows: Rows) -> Rows:
-        noisy = isinstance(rows, Rows) and rows.targets is None
-        return self._corrupted(rows) if noisy else rows
-
-    def _corrupted(self, rows: Rows) -> Rows:
-        """Add noise to clean rows, the same at every call; a layer is silent outside training."""
-        recipe = self._deferred.recipe
-        layer = make_noise(recipe.noise, recipe.seed, recipe.noise_options)
-        assert layer is not None  # without targets and without noise, no fit begins
-        images = rows.inputs.reshape(-1, *self._input_shape)
-        noisy = np.asarray(layer(images, training=True)).reshape(rows.inputs.shape)
-        return replace(rows, inputs=noisy, targets=rows.inputs)
+    def _corrupted(self, samples: Samples, noise: Any) -> Samples:
+        """Add noise to clean samples, the same at every call; it is silent outside training."""
+        images = samples.inputs.reshape(-1, *self._input_shape)
+        noisy = np.asarray(noise(images, training=True)).reshape(samples.inputs.shape)
+        return replace(samples, inputs=noisy, targets=samples.inputs)

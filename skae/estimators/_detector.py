@@ -2,28 +2,32 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from numbers import Integral, Real
 from typing import Any, ClassVar
 
 import numpy as np
+import pandas as pd
 from sklearn.base import OutlierMixin
 
 from skae import thresholds
 from skae._contracts import FloatArray
-from skae._sklearn import HasMethods, Interval, StrOptions, fit_context, with_callbacks
+from skae._sklearn import HasMethods, Interval, StrOptions
 from skae._validation import check_threshold
-from skae.estimators._answers import AnswersMixin
-from skae.estimators._base import BaseAutoencoder
-from skae.estimators._calibration import CutMixin
-from skae.estimators._reconstruction import ReconstructionMixin
-from skae.estimators._scikeras import KerasWrapper
-from skae.estimators._state import of_one_fit
+from skae.estimators._base import BaseAutoencoder, Mode
+from skae.estimators._calibration import (
+    calibration_errors,
+    check_calibration,
+    check_rule,
+    errors_of,
+    threshold_rule,
+)
+from skae.estimators._explanations import error_frame, explanation
+from skae.estimators._samples import FitData
+from skae.estimators._snapshots import of_one_fit
 
 
-class ReconstructionOutlierDetector(
-    CutMixin, AnswersMixin, ReconstructionMixin, OutlierMixin, BaseAutoencoder
-):
+class ReconstructionOutlierDetector(OutlierMixin, BaseAutoencoder):
     """Detect outliers by the error of their reconstruction.
 
     An autoencoder trained on (mostly) normal rows reconstructs them well and others badly. The
@@ -157,8 +161,7 @@ class ReconstructionOutlierDetector(
     True
     """
 
-    __metadata_request__fit: ClassVar = {"X_val": True}
-    _routing_prefixes = KerasWrapper._routing_prefixes | {"threshold"}
+    _routing_prefixes = BaseAutoencoder._routing_prefixes | {"threshold"}
     _parameter_constraints: ClassVar[dict[str, Any]] = {
         **BaseAutoencoder._parameter_constraints,
         "error": [StrOptions({"auto", "absolute", "squared"}), callable],
@@ -231,57 +234,6 @@ class ReconstructionOutlierDetector(
         self.engine = engine
         self.jit_compile = jit_compile
         self.__dict__.update(routed)
-
-    @with_callbacks
-    @fit_context(prefer_skip_nested_validation=True)
-    def fit(
-        self, X: Any, y: Any = None, sample_weight: Any = None, X_val: Any = None
-    ) -> ReconstructionOutlierDetector:
-        """Train the network on rows, and learn the cut from their errors.
-
-        Parameters
-        ----------
-        X : array-like of shape (n_samples, n_features) or (n_samples, ...)
-            Rows, images or sequences, (mostly) normal; float32 or float64, integers are cast.
-        y : Ignored
-            Not used, present for API consistency by convention.
-        sample_weight : array-like of shape (n_samples,), default=None
-            Weights of rows; scaled to mean 1, and rows of weight 0 are dropped. The cut uses the
-            same weights.
-        X_val : array-like of the kind of `X`, default=None
-            Rows to validate with.
-
-        Returns
-        -------
-        self : ReconstructionOutlierDetector
-            The fitted estimator.
-        """
-        self._fit(X, sample_weight=sample_weight, X_val=X_val)
-        return self
-
-    @with_callbacks
-    @fit_context(prefer_skip_nested_validation=True)
-    def partial_fit(
-        self, X: Any, y: Any = None, sample_weight: Any = None
-    ) -> ReconstructionOutlierDetector:
-        """Train for one more epoch; the cut comes from these rows under the new weights.
-
-        Parameters
-        ----------
-        X : array-like of shape (n_samples, n_features) or (n_samples, ...)
-            Rows, images or sequences, (mostly) normal.
-        y : Ignored
-            Not used, present for API consistency by convention.
-        sample_weight : array-like of shape (n_samples,), default=None
-            Weights of rows.
-
-        Returns
-        -------
-        self : ReconstructionOutlierDetector
-            The fitted estimator.
-        """
-        self._fit(X, sample_weight=sample_weight, partial=True)
-        return self
 
     @of_one_fit
     def score_samples(self, X: Any) -> FloatArray:
@@ -362,9 +314,71 @@ class ReconstructionOutlierDetector(
                 "knows the outliers; pass y, or max_fpr for normal rows alone."
             )
         if y is None:
-            rule = self._threshold_rule()
+            rule = threshold_rule(self)
             cut = check_threshold(rule.threshold(errors), rule)
         else:
             cut = thresholds.threshold_from_labels(errors, y, beta=beta, max_fpr=max_fpr)
         self._set_threshold(cut)
         return self
+
+    @of_one_fit
+    def feature_errors(self, X: Any, groups: Mapping[str, Any] | None = None) -> pd.DataFrame:
+        """Compute the error of every value.
+
+        Parameters
+        ----------
+        X : array-like or dataframe of shape (n_samples, n_features) or (n_samples, ...)
+            Rows, images or sequences.
+        groups : mapping of str to list of str or int, default=None
+            Columns that belong together, such as the one-hot columns of one category: they are
+            replaced by the sum of their errors, under the group's name.
+
+        Returns
+        -------
+        errors : DataFrame of shape (n_samples, n_features)
+            Named like the columns of `X` and indexed like its rows; without `groups` the mean
+            over a row is its `reconstruction_error`.
+        """
+        values, _ = self._check_inputs(X)
+        return error_frame(self, X, values, groups)
+
+    @of_one_fit
+    def explain(
+        self, X: Any, n_features: int = 3, groups: Mapping[str, Any] | None = None
+    ) -> pd.DataFrame:
+        """Tell which features made rows outliers.
+
+        Parameters
+        ----------
+        X : array-like or dataframe of shape (n_samples, n_features) or (n_samples, ...)
+            Rows, images or sequences.
+        n_features : int, default=3
+            Features to name for each outlier, those with the largest errors.
+        groups : mapping of str to list of str or int, default=None
+            Columns that belong together, as in `feature_errors`; a group has neither value nor
+            reconstruction.
+
+        Returns
+        -------
+        explanation : DataFrame
+            For every row that `predict` gives -1, `n_features` lines with "row" (its label in
+            `X`), "feature", "value", "reconstruction", "error" and "share", the feature's part
+            of the sum of the row's errors. Rows in the order of `X`, features by error.
+        """
+        values, _ = self._check_inputs(X)
+        return explanation(self, X, values, n_features, groups)
+
+    def _train(self, data: FitData, mode: Mode, bridge: Callable[[Any], Any]) -> None:
+        rule = threshold_rule(self)
+        check_rule(rule)
+        check_calibration(self.calibration, data, mode)
+        super()._train(data, mode, bridge)
+        self.training_errors_ = errors_of(self, data.samples)
+        errors, weights = calibration_errors(self, data)
+        self.calibration_errors_ = errors
+        self._set_threshold(check_threshold(rule.threshold(errors, weights), rule))
+
+    def _set_threshold(self, threshold: float) -> None:
+        # Both at once, for a thread that scores meanwhile.
+        both = {"threshold_": float(threshold), "offset_": -float(threshold)}
+        self.__dict__ = {**vars(self), **both}

@@ -8,12 +8,32 @@ import keras
 import tensorflow as tf
 
 from skae._contracts import ErrorFunction, FloatArray, Shape
-from skae.errors import CustomError
+from skae.errors import CustomError, resolve_error
+from skae.estimators._recipe import loss_of
 
 _FUNCTIONS = (keras.losses.binary_crossentropy, keras.losses.binary_focal_crossentropy)
 _CLASSES = (keras.losses.BinaryCrossentropy, keras.losses.BinaryFocalCrossentropy)
 # MinMaxScaler ends at 1 + 2e-16, or at 1 + 1.2e-7 in float32.
 _ROUNDING = 1e-6
+
+
+def check_loss_and_error(fit: Any, samples: Any) -> ErrorFunction:
+    """Return the error function of a fit, if it and the loss suit the samples and the network.
+
+    Parameters
+    ----------
+    fit : estimator
+        The copy that is fitted; its network is there already.
+    samples : Samples or StreamedSamples
+    """
+    loss = loss_of(type(fit), fit._deferred)
+    error = resolve_error(getattr(fit, "error", "auto"), loss)
+    check_error(error, fit._output_shape)
+    targets, name = (samples.inputs, "X") if samples.targets is None else (samples.targets, "y")
+    last = keras.activations.get(fit.output_activation)
+    is_linear = isinstance(fit.model, str) and last is keras.activations.linear
+    check_loss(loss, targets, name, is_linear=is_linear)
+    return error
 
 
 def check_loss(loss: Any, targets: FloatArray, name: str, *, is_linear: bool) -> None:

@@ -54,7 +54,7 @@ keras.losses.Loss.__reduce__ = _reduce_loss
 keras.metrics.Metric.__reduce__ = keras.optimizers.Optimizer.__reduce__ = _reduce_by_config
 
 
-class _Hidden:
+class Hidden:
     """An attribute that a base class has and an estimator must not show."""
 
     def __set_name__(self, owner: type, name: str) -> None:
@@ -73,13 +73,13 @@ class KerasWrapper(BaseWrapper):
 
     callbacks: Any
 
-    predict = _Hidden()
-    initialize = _Hidden()
-    initialized_ = _Hidden()
-    scorer = _Hidden()
-    current_epoch = _Hidden()
-    feature_encoder = _Hidden()
-    target_encoder = _Hidden()
+    predict = Hidden()
+    initialize = Hidden()
+    initialized_ = Hidden()
+    scorer = Hidden()
+    current_epoch = Hidden()
+    feature_encoder = Hidden()
+    target_encoder = Hidden()
 
     __repr__ = BaseEstimator.__repr__
 

@@ -13,13 +13,13 @@ from sklearn.utils.validation import check_is_fitted
 
 from skae import networks
 from skae._contracts import FloatArray
-from skae._sklearn import Interval, StrOptions, fit_context, with_callbacks
-from skae.estimators._autoencoder import CodeMixin
-from skae.estimators._base import BaseAutoencoder
-from skae.estimators._state import of_one_fit
+from skae._sklearn import Interval, StrOptions
+from skae.estimators._autoencoder import AutoencoderTransformer
+from skae.estimators._recipe import loss_of
+from skae.estimators._snapshots import of_one_fit
 
 
-class VariationalAutoencoder(CodeMixin, BaseAutoencoder):
+class VariationalAutoencoder(AutoencoderTransformer):
     """Compress rows to codes of a known distribution, and generate new rows.
 
     The encoder gives the mean and the log-variance of a normal posterior over codes, the decoder
@@ -137,16 +137,15 @@ class VariationalAutoencoder(CodeMixin, BaseAutoencoder):
     (3, 64)
     """
 
-    __metadata_request__fit: ClassVar = {"X_val": True}
     _required_views = ("encoder", "decoder")
     _network_parameters = (
-        *BaseAutoencoder._network_parameters,
+        *AutoencoderTransformer._network_parameters,
         "beta",
         "capacity",
         "kl_warmup_epochs",
     )
     _parameter_constraints: ClassVar[dict[str, Any]] = {
-        **BaseAutoencoder._parameter_constraints,
+        **AutoencoderTransformer._parameter_constraints,
         "beta": [Interval(Real, 0, None, closed="left")],
         "capacity": [Interval(Real, 0, None, closed="left"), None],
         "kl_warmup_epochs": [Interval(Integral, 0, None, closed="left")],
@@ -209,57 +208,6 @@ class VariationalAutoencoder(CodeMixin, BaseAutoencoder):
         self.engine = engine
         self.jit_compile = jit_compile
         self.__dict__.update(routed)
-
-    @with_callbacks
-    @fit_context(prefer_skip_nested_validation=True)
-    def fit(
-        self, X: Any, y: Any = None, sample_weight: Any = None, X_val: Any = None
-    ) -> VariationalAutoencoder:
-        """Train the network on rows.
-
-        Parameters
-        ----------
-        X : array-like of shape (n_samples, n_features) or (n_samples, ...)
-            Rows, images or sequences; float32 or float64, integers are cast.
-        y : Ignored
-            Not used, present for API consistency by convention.
-        sample_weight : array-like of shape (n_samples,), default=None
-            Weights of rows in the reconstruction error; scaled to mean 1, and rows of weight 0
-            are dropped.
-        X_val : array-like of the kind of `X`, default=None
-            Rows to validate with.
-
-        Returns
-        -------
-        self : VariationalAutoencoder
-            The fitted estimator.
-        """
-        self._fit(X, sample_weight=sample_weight, X_val=X_val)
-        return self
-
-    @with_callbacks
-    @fit_context(prefer_skip_nested_validation=True)
-    def partial_fit(
-        self, X: Any, y: Any = None, sample_weight: Any = None
-    ) -> VariationalAutoencoder:
-        """Train for one more epoch on rows.
-
-        Parameters
-        ----------
-        X : array-like of shape (n_samples, n_features) or (n_samples, ...)
-            Rows, images or sequences.
-        y : Ignored
-            Not used, present for API consistency by convention.
-        sample_weight : array-like of shape (n_samples,), default=None
-            Weights of rows.
-
-        Returns
-        -------
-        self : VariationalAutoencoder
-            The fitted estimator.
-        """
-        self._fit(X, sample_weight=sample_weight, partial=True)
-        return self
 
     @of_one_fit
     def sample(self, n_samples: int = 1, random_state: Any = None) -> FloatArray:
@@ -348,7 +296,7 @@ class VariationalAutoencoder(CodeMixin, BaseAutoencoder):
         for _ in range(n_draws):
             codes = mu + np.exp(log_var / 2) * rng.normal(size=mu.shape)
             decoded = self.inverse_transform(codes.astype(np.float32)).reshape(rows.shape)
-            losses += _row_losses(self._loss(), rows, decoded) / n_draws
+            losses += _row_losses(loss_of(type(self), self._deferred), rows, decoded) / n_draws
         return -(rows.shape[1] * losses + _divergence(mu, log_var))
 
 

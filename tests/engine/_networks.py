@@ -14,7 +14,7 @@ from skae._private import fresh_names
 from skae.engine import DeferredNetwork
 from skae.engine._rows import Rows
 from skae.engine._selection import traits_of, wants_xla
-from skae.estimators._state import build_network
+from skae.estimators._recipe import build_network
 from tests.networks._specs import spec_of
 
 

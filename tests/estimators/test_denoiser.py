@@ -68,7 +68,7 @@ def test_noise_is_silent_where_clean_rows_are_given(noisy, table):
 
 
 def test_neither_noise_nor_clean_rows_is_refused(table):
-    with pytest.raises(ValueError, match="got y=None and noise=None; pass the clean rows as y, or"):
+    with pytest.raises(ValueError, match="noise=None; pass the clean samples as y, or"):
         _denoiser(noise=None).fit(table)
 
 
@@ -134,7 +134,7 @@ def test_training_goes_on_as_it_began(noisy, table):
     with pytest.raises(ValueError, match="got y after calls without it"):
         alone.partial_fit(noisy, table)
     with pytest.raises(
-        ValueError, match=r"y has rows of shape \(3,\).*fitted on rows of shape \(6,"
+        ValueError, match=r"y has samples of shape \(3,\).*fitted on samples of shape \(6,"
     ):
         pairs.partial_fit(noisy, table[:, :3])
     with pytest.raises(ValueError, match=r"y has 3 values in each row, but predictions have 6"):
@@ -145,7 +145,7 @@ def test_training_goes_on_as_it_began(noisy, table):
 
 def test_narrow_targets_stay_narrow_in_partial_fit(noisy, table):
     denoiser = _denoiser().fit(noisy, table[:, :2])
-    with pytest.raises(ValueError, match="fitted on rows of shape"):
+    with pytest.raises(ValueError, match="fitted on samples of shape"):
         denoiser.partial_fit(noisy, table)
     assert denoiser.partial_fit(noisy, table[:, :2]).predict(noisy).shape == (60, 2)
 
@@ -176,7 +176,7 @@ def test_images_with_clean_images():
 
 def test_validation_takes_targets_of_the_width_of_fit(noisy, table):
     with pytest.raises(
-        ValueError, match=r"y has rows of shape \(2,\), but .* rows of shape \(6,\)"
+        ValueError, match=r"y has samples of shape \(2,\), but .* samples of shape \(6,\)"
     ):
         _denoiser().fit(noisy, table, X_val=noisy, y_val=table[:, :2])
     with pytest.raises(ValueError, match="got y_val without y"):

@@ -8,6 +8,7 @@ from sklearn.ensemble import IsolationForest
 from sklearn.metrics import fbeta_score
 
 from skae import ReconstructionOutlierDetector
+from skae.estimators._calibration import threshold_rule
 from skae.thresholds import IQRThreshold, POTThreshold
 from tests.estimators import tutorial_models
 from tests.estimators._cases import small
@@ -247,7 +248,7 @@ def test_recalibrate_without_labels_applies_the_rule_again(table, mixed):
         weights = [w.numpy() for w in detector.model_.weights]
         assert detector.recalibrate(X) is detector
         errors = detector.reconstruction_error(X)
-        expected = detector._threshold_rule().threshold(errors)
+        expected = threshold_rule(detector).threshold(errors)
         assert_allclose(detector.threshold_, expected)
         assert detector.offset_ == -detector.threshold_
         for now, then in zip(detector.model_.weights, weights, strict=True):

@@ -79,7 +79,7 @@ def test_validation_rows_are_checked(table):
 
 
 def test_one_row_can_not_be_split(table):
-    with pytest.raises(ValueError, match="needs at least 2 rows, got n_samples=1; set validation_"):
+    with pytest.raises(ValueError, match="needs at least 2, got n_samples=1; set validation_"):
         small(AutoencoderTransformer, early_stopping=True).fit(table[:1])
 
 

@@ -1,4 +1,4 @@
-"""Answers beside scores: which features made a row an outlier."""
+"""Which features made a sample an outlier."""
 
 from __future__ import annotations
 
@@ -11,60 +11,8 @@ import pandas as pd
 
 from skae import engine
 from skae._contracts import FloatArray
-from skae.estimators._state import of_one_fit
 
 Groups = Mapping[str, Any] | None
-
-
-class AnswersMixin:
-    """`feature_errors` and `explain` of a fitted detector."""
-
-    @of_one_fit
-    def feature_errors(self: Any, X: Any, groups: Mapping[str, Any] | None = None) -> pd.DataFrame:
-        """Compute the error of every value.
-
-        Parameters
-        ----------
-        X : array-like or dataframe of shape (n_samples, n_features) or (n_samples, ...)
-            Rows, images or sequences.
-        groups : mapping of str to list of str or int, default=None
-            Columns that belong together, such as the one-hot columns of one category: they are
-            replaced by the sum of their errors, under the group's name.
-
-        Returns
-        -------
-        errors : DataFrame of shape (n_samples, n_features)
-            Named like the columns of `X` and indexed like its rows; without `groups` the mean
-            over a row is its `reconstruction_error`.
-        """
-        values, _ = self._check_inputs(X)
-        return error_frame(self, X, values, groups)
-
-    @of_one_fit
-    def explain(
-        self: Any, X: Any, n_features: int = 3, groups: Mapping[str, Any] | None = None
-    ) -> pd.DataFrame:
-        """Tell which features made rows outliers.
-
-        Parameters
-        ----------
-        X : array-like or dataframe of shape (n_samples, n_features) or (n_samples, ...)
-            Rows, images or sequences.
-        n_features : int, default=3
-            Features to name for each outlier, those with the largest errors.
-        groups : mapping of str to list of str or int, default=None
-            Columns that belong together, as in `feature_errors`; a group has neither value nor
-            reconstruction.
-
-        Returns
-        -------
-        explanation : DataFrame
-            For every row that `predict` gives -1, `n_features` lines with "row" (its label in
-            `X`), "feature", "value", "reconstruction", "error" and "share", the feature's part
-            of the sum of the row's errors. Rows in the order of `X`, features by error.
-        """
-        values, _ = self._check_inputs(X)
-        return explanation(self, X, values, n_features, groups)
 
 
 def error_frame(detector: Any, X: Any, values: FloatArray, groups: Groups) -> pd.DataFrame:
@@ -86,7 +34,7 @@ def explanation(
     if not isinstance(n_features, Integral) or n_features < 1:
         raise ValueError(f"n_features must be a positive integer, got {n_features!r}.")
     labels = _row_labels(X, len(values))
-    outliers = np.flatnonzero(detector._row_errors(values) > detector.threshold_)
+    outliers = np.flatnonzero(detector._sample_errors(values) > detector.threshold_)
     values = values[outliers]
     if len(outliers) == 0:
         columns = ["row", "feature", "value", "reconstruction", "error", "share"]

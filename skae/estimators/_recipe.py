@@ -1,0 +1,215 @@
+"""From an estimator's parameters to a network: the recipe, and building what it says."""
+
+from __future__ import annotations
+
+import functools
+import inspect
+import math
+import warnings
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import replace
+from typing import Any
+
+import keras
+import numpy as np
+
+from skae import engine, networks
+from skae._contracts import Network, NetworkSpec, Recipe
+from skae._private import fresh_names, metadata
+from skae.engine import DeferredNetwork
+from skae.estimators._samples import Shapes
+from skae.estimators._scikeras import KerasWrapper, same
+from skae.exceptions import LatentSizeWarning
+from skae.noise import make_noise
+
+# _warn_of_latent_dim, new_network, _train, _fit, fit and the wrappers of scikit-learn around it.
+_STEPS_TO_THE_CALLER = 8
+
+
+def make_recipe(estimator: Any, shapes: Shapes, noise: Any, seed: int) -> Recipe:
+    """Return what determines the network, from the parameters as they are now."""
+    params = estimator.get_params(deep=False)
+    names = {*estimator._network_parameters, "input_shape"}
+    taken: Mapping[str, Any] = {}
+    if callable(estimator.model):
+        taken = inspect.signature(estimator.model).parameters
+        names |= set(taken) & params.keys()
+    others = {name: value for name, value in params.items() if name != "model"}
+    available = {"meta": metadata(estimator), "params": others}
+    return Recipe(
+        builder=estimator.model,
+        input_shape=shapes.input,
+        output_shape=shapes.output,
+        parameters={name: _held(params[name]) for name in sorted(names)},
+        options=_held(estimator._routed("model")),
+        noise=noise,
+        noise_options=_held(estimator._routed("noise")),
+        scikeras={name: available[name] for name in available if name in taken},
+        compiled=_held(estimator._compile_parameters()),
+        dtype_policy=keras.config.dtype_policy().name,
+        seed=seed,
+    )
+
+
+def defer(
+    kind: Any, recipe: Recipe, values: Any = None, slots: Any = None, device: str | None = None
+) -> DeferredNetwork:
+    """Return the network of a recipe, whose Keras model is built when it has to be."""
+    build = functools.partial(build_network, kind, recipe)
+    return DeferredNetwork(recipe, build, values, slots, device)
+
+
+def resume(kind: Any, old: DeferredNetwork, now: Recipe) -> DeferredNetwork:
+    """Return a copy of a network to train on, compiled as the parameters say now."""
+    check_same_network(old.recipe, now)
+    (values, slots), device = old.state(), engine.chosen_device()
+    if same(old.recipe.compiled, now.compiled):
+        network = defer(kind, old.recipe, values, slots, device)
+        network.programs.inherit(old.programs)
+    else:
+        compiled = replace(old.recipe, compiled=now.compiled)
+        network = defer(kind, compiled, values, device=device)
+    engine.freeze(network, engine.trainability(old))
+    return network
+
+
+def new_network(kind: Any, recipe: Recipe, required_views: tuple[str, ...]) -> DeferredNetwork:
+    """Return a network to train; a user-defined one must have the views that are required."""
+    _warn_of_latent_dim(recipe)
+    network = defer(kind, recipe, device=engine.chosen_device())
+    for view in required_views if callable(recipe.builder) else ():
+        if getattr(network.network, view) is None:
+            raise ValueError(
+                f"{kind.__name__} needs the model's {view}, but the model that "
+                f"model={recipe.builder!r} returned has no attribute and no sub-model named "
+                f"{view!r}; give it one, itself a Keras model or layer."
+            )
+    return network
+
+
+def _warn_of_latent_dim(recipe: Recipe) -> None:
+    latent_dim, n_features = recipe.parameters["latent_dim"], math.prod(recipe.input_shape)
+    if isinstance(recipe.builder, str) and latent_dim and latent_dim >= n_features:
+        warnings.warn(
+            f"latent_dim={latent_dim} is not below the number of features "
+            f"({n_features}), so the network can copy its input instead of learning "
+            "its structure; choose a smaller latent_dim (the default is 8).",
+            LatentSizeWarning,
+            stacklevel=_STEPS_TO_THE_CALLER,
+        )
+
+
+class FittedModel:
+    """An attribute of a fitted estimator: its Keras model or a part, built when it is read."""
+
+    def __init__(self, part: str) -> None:
+        self.part = part
+
+    def __get__(self, estimator: Any, owner: type) -> Any:
+        if estimator is None:
+            return self
+        if "_deferred" not in vars(estimator):
+            raise AttributeError(f"{owner.__name__!r} object has no attribute '{self.part}_'")
+        return getattr(estimator._deferred.expose(), self.part)
+
+
+def loss_of(kind: Any, network: DeferredNetwork) -> Any:
+    """Return the loss that a network is compiled with."""
+    recipe = network.recipe
+    if callable(recipe.builder):
+        return network.expose().model.loss
+    return kind(model=recipe.builder, **recipe.compiled)._compile_arguments()["loss"]
+
+
+def _held(value: Any) -> Any:
+    """Return a parameter as it is now: a list that it is may change later."""
+    if type(value) is dict:
+        return {name: _held(part) for name, part in value.items()}
+    if type(value) in (list, tuple):
+        return type(value)(map(_held, value))
+    return value.copy() if isinstance(value, np.ndarray) else value
+
+
+def build_network(kind: Callable[..., KerasWrapper], recipe: Recipe) -> Network:
+    """Return the network of a recipe, compiled.
+
+    Parameters
+    ----------
+    kind : class
+        Of the estimator, which knows how SciKeras makes compile arguments of parameters.
+    recipe : Recipe
+    """
+    # Of the parameters that the fit had; those of the estimator may have changed since.
+    holder = kind(model=recipe.builder, **recipe.compiled)
+    arguments = dict(recipe.scikeras)
+    if "params" in arguments:
+        arguments["params"] = {**arguments["params"], "model": recipe.builder}
+    if callable(recipe.builder) and holder._takes_compile_arguments():
+        arguments["compile_kwargs"] = holder._compile_arguments()
+    noise = recipe.noise
+    if noise is not None:
+        noise = make_noise(noise, recipe.seed, recipe.noise_options)
+    spec = NetworkSpec(
+        input_shape=recipe.input_shape,
+        output_shape=recipe.output_shape,
+        parameters={**recipe.parameters, **arguments},
+        options=recipe.options,
+        seed=recipe.seed,
+        noise=noise,
+    )
+    with _dtype_policy(recipe.dtype_policy):
+        network = networks.build(recipe.builder, spec)
+        if network.model.compiled:
+            holder._refuse_overruled(network.model)
+            return replace(network, compiled_by_user=True)
+        with fresh_names():
+            jit_compile = recipe.compiled["jit_compile"]
+            network.model.compile(**holder._compile_arguments(), jit_compile=jit_compile)
+    return network
+
+
+@contextmanager
+def _dtype_policy(name: str) -> Iterator[None]:
+    kept = keras.config.dtype_policy()
+    if kept.name == name:
+        yield
+        return
+    keras.config.set_dtype_policy(name)
+    try:
+        yield
+    finally:
+        keras.config.set_dtype_policy(kept)
+
+
+def check_same_network(before: Recipe, now: Recipe) -> None:
+    """Refuse to train on under parameters that describe another network.
+
+    Parameters
+    ----------
+    before, now : Recipe
+
+    Raises
+    ------
+    ValueError
+        If they differ in more than what the model is compiled with.
+    """
+    if before.builder != now.builder:
+        raise ValueError(
+            "model was changed after the network was built, and training goes on with that "
+            "network; set it back, or fit anew with warm_start=False."
+        )
+    pairs = (
+        ("", before.parameters, now.parameters),
+        ("", {"noise": before.noise}, {"noise": now.noise}),
+        ("model__", before.options, now.options),
+        ("noise__", before.noise_options, now.noise_options),
+    )
+    for prefix, old, new in pairs:
+        for name in sorted({*old, *new}):
+            if not same(old.get(name), new.get(name)):
+                raise ValueError(
+                    f"{prefix}{name} was {old.get(name)!r} when the network was built and is "
+                    f"{new.get(name)!r} now, and a network that is trained on keeps its layers; "
+                    "set it back, or fit anew with warm_start=False."
+                )

@@ -1,0 +1,237 @@
+"""Samples on their way into a fit: checked, shaped, weighted, held out; in memory or in batches."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+import numpy as np
+from sklearn.model_selection import train_test_split
+
+from skae._contracts import Batchable, FloatArray, Shape
+from skae._validation import check_input_shape, check_rows, check_targets, check_weights
+from skae.engine import DeferredNetwork, Stream, is_stream
+
+
+class Shapes(NamedTuple):
+    """Shapes of one sample: as it comes, as the network takes it, and of the network's output."""
+
+    sample: Shape
+    input: Shape
+    output: Shape
+
+
+@dataclass(frozen=True)
+class Samples:
+    """Checked samples in memory.
+
+    Parameters
+    ----------
+    inputs : ndarray of shape (n_samples, n_features)
+    targets : ndarray of shape (n_samples, ...) or None
+        None: the inputs themselves.
+    sample_weight : ndarray of shape (n_samples,) or None
+    """
+
+    inputs: FloatArray
+    targets: FloatArray | None = None
+    sample_weight: FloatArray | None = None
+
+    def take(self, indices: Any) -> Samples:
+        """Return some of the samples."""
+        pick = lambda array: None if array is None else array[indices]  # noqa: E731
+        return Samples(self.inputs[indices], pick(self.targets), pick(self.sample_weight))
+
+    def batches(self) -> Iterator[FloatArray]:
+        """Iterate over the inputs; they are one batch."""
+        yield self.inputs
+
+    def with_weight(self) -> Samples:
+        """Return the samples whose weight is not zero."""
+        if self.sample_weight is None or self.sample_weight.all():
+            return self
+        return self.take(self.sample_weight > 0)
+
+    def held_out(self, fraction: float, seed: int) -> tuple[Samples, Samples]:
+        """Split off a fraction of the samples, drawn at random."""
+        n_samples = len(self.inputs)
+        if n_samples < 2:
+            raise ValueError(
+                f"Holding out validation samples needs at least 2, got n_samples={n_samples}; "
+                "set validation_split=0 and early_stopping=False, or pass X_val."
+            )
+        n_held = min(max(1, round(fraction * n_samples)), n_samples - 1)
+        kept, held = train_test_split(np.arange(n_samples), test_size=n_held, random_state=seed)
+        return self.take(np.sort(kept)), self.take(np.sort(held))
+
+    def batchable(self, shapes: Shapes) -> Batchable:
+        """Give the arrays the shapes that the model takes, and the weights a mean of 1.
+
+        Keras divides a batch's loss by its number of samples, not by the sum of their weights, so
+        that unscaled weights would change the size of the steps.
+        """
+        targets, weights = self.targets, self.sample_weight
+        if targets is None and shapes.input != shapes.output:
+            targets = self.inputs
+        if weights is not None:
+            weights = weights / weights.max()  # the sum of huge weights overflows
+            weights = (weights / weights.mean()).astype(np.float32)
+        return Batchable(
+            self.inputs.reshape(-1, *shapes.input),
+            None if targets is None else targets.reshape(-1, *shapes.output),
+            weights,
+        )
+
+
+class StreamedSamples:
+    """Samples that are never in memory all at once, with the methods of `Samples`.
+
+    Parameters
+    ----------
+    source : tf.data.Dataset, keras.utils.PyDataset or callable
+        As `skae.engine.Stream` takes it.
+    """
+
+    sample_weight = None  # a batch brings its own
+
+    def __init__(self, source: Any) -> None:
+        self._stream = Stream(source)
+        first = self._stream.first_batch
+        self.inputs, self.targets = first[0], first[1] if len(first) > 1 else None
+
+    def batches(self) -> Iterator[FloatArray]:
+        """Iterate over the inputs once, flattened."""
+        for inputs, *_ in self._stream.batches():
+            yield inputs.reshape(len(inputs), -1)
+
+    def with_weight(self) -> StreamedSamples:
+        """Return all samples."""
+        return self
+
+    def held_out(self, fraction: float, seed: int) -> Any:
+        """Refuse: a stream is read in its own order."""
+        raise ValueError(
+            f"validation_split={fraction} can't be held out of a "
+            f"{type(self._stream.source).__name__}; pass X_val, or set validation_split=0 and "
+            "early_stopping=False."
+        )
+
+    def batchable(self, shapes: Shapes) -> Batchable:
+        """Return the source as it is."""
+        return Batchable(self._stream.source)
+
+
+@dataclass(frozen=True)
+class FitData:
+    """What one fit trains on.
+
+    Parameters
+    ----------
+    samples : Samples or StreamedSamples
+    validation : Samples, StreamedSamples or None
+    noise : str, keras.layers.Layer or None
+        Added to the inputs during training.
+    network : DeferredNetwork or None
+        The network to train on; None for a new one.
+    """
+
+    samples: Any
+    validation: Any
+    noise: Any
+    network: DeferredNetwork | None
+
+
+def check_samples(
+    estimator: Any, X: Any, y: Any, sample_weight: Any, known: Shapes | None
+) -> tuple[Any, Shapes]:
+    """Check samples to train on.
+
+    Parameters
+    ----------
+    estimator : estimator
+        Gets ``n_features_in_`` and ``feature_names_in_`` where `known` is None, and is held to
+        them otherwise.
+    X : array-like or stream
+    y : array-like or None
+        Targets.
+    sample_weight : array-like or None
+    known : Shapes or None
+        Shapes of the network that is trained on, None for a new one.
+
+    Returns
+    -------
+    samples : Samples or StreamedSamples
+    shapes : Shapes
+    """
+    if is_stream(X):
+        return _check_stream(estimator, X, y, sample_weight, known)
+    sample_shape = None if known is None else known.sample
+    X, came = check_rows(estimator, X, reset=known is None, shape=sample_shape)
+    weights = None if sample_weight is None else check_weights(sample_weight, X)
+    targets = None if y is None else check_targets(y, len(X))
+    if known is None:
+        taken = check_input_shape(estimator.input_shape or came, X.shape[1])
+        shapes = Shapes(came, taken, taken)
+    else:
+        shapes = known
+    if targets is not None:
+        output = _output_shape(estimator, targets, shapes, known)
+        shapes = Shapes(shapes.sample, shapes.input, output)
+    return Samples(X, targets, weights), shapes
+
+
+def check_validation(estimator: Any, X_val: Any, y_val: Any, shapes: Shapes) -> Any:
+    """Check samples to validate with; return them as `Samples` or `StreamedSamples`."""
+    if is_stream(X_val):
+        if y_val is not None:
+            raise ValueError(
+                "With batches as X_val, y_val must be None; X_val itself gives batches of "
+                "(inputs, targets)."
+            )
+        return StreamedSamples(X_val)
+    X_val, _ = check_rows(estimator, X_val, reset=False, shape=shapes.sample)
+    if y_val is None:
+        return Samples(X_val)
+    targets = check_targets(y_val, len(X_val))
+    _output_shape(estimator, targets, shapes, shapes)
+    return Samples(X_val, targets)
+
+
+def _check_stream(
+    estimator: Any, X: Any, y: Any, sample_weight: Any, known: Shapes | None
+) -> tuple[StreamedSamples, Shapes]:
+    if y is not None or sample_weight is not None:
+        raise ValueError(
+            "With batches as X, y and sample_weight must be None; X itself gives batches of "
+            "(inputs, targets, sample_weight)."
+        )
+    samples = StreamedSamples(X)
+    came = tuple(samples.inputs.shape[1:])
+    if estimator.input_shape is not None and tuple(estimator.input_shape) != came:
+        raise ValueError(
+            f"X gives samples of shape {came}, but input_shape={estimator.input_shape}; batches "
+            "go to the network as they are, so reshape them, or leave input_shape out."
+        )
+    if known is not None and came != known.sample:
+        raise ValueError(
+            f"X gives samples of shape {came}, but {type(estimator).__name__} was fitted on "
+            f"samples of shape {known.sample}."
+        )
+    estimator.n_features_in_ = math.prod(came)
+    estimator.__dict__.pop("feature_names_in_", None)
+    targets = samples.targets
+    return samples, Shapes(came, came, came if targets is None else targets.shape[1:] or (1,))
+
+
+def _output_shape(estimator: Any, targets: FloatArray, shapes: Shapes, known: Any) -> Shape:
+    came = tuple(targets.shape[1:])
+    # Targets that look like the inputs are reshaped as those are.
+    shape = shapes.input if came == shapes.sample else came or (1,)
+    if known is not None and shape != known.output:
+        raise ValueError(
+            f"y has samples of shape {shape}, but {type(estimator).__name__} was fitted on samples "
+            f"of shape {known.output}; fit a new estimator for another width."
+        )
+    return shape

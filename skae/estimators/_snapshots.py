@@ -1,0 +1,57 @@
+"""One fit at a time: `fit` works on a copy, and public methods read a snapshot.
+
+A thread that scores while another one fits finds the old state or the new one, never a mixture,
+and a fit that fails leaves no trace.
+"""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any, ParamSpec, TypeVar
+
+from skae.estimators._callbacks import EpochBridge
+
+P = ParamSpec("P")
+T = TypeVar("T")
+
+
+def of_one_fit(method: Callable[P, T]) -> Callable[P, T]:
+    """Have a method read the state of one fit, though another thread may fit meanwhile."""
+
+    @functools.wraps(method)
+    def called(self: Any, *args: Any, **kwargs: Any) -> Any:
+        return method(_snapshot(self), *args, **kwargs)
+
+    return called  # type: ignore[return-value]
+
+
+@contextmanager
+def fitting(estimator: T, X: Any, y: Any, epochs: int) -> Iterator[tuple[T, Any]]:
+    """Yield a copy to fit, and what makes a bridge to scikit-learn's callbacks.
+
+    What the copy has learned is put in place in one step at the end.
+    """
+    each: Any = estimator
+    context = each._init_callback_context(max_subtasks=epochs)
+    context.call_on_fit_task_begin(estimator=estimator, X=X, y=y)
+    before, fit = dict(vars(estimator)), _snapshot(estimator)
+
+    def learned() -> dict[str, Any]:
+        now = vars(fit).items()
+        return {k: v for k, v in now if k not in before or before[k] is not v}
+
+    def bridge(samples: Any) -> EpochBridge:
+        return EpochBridge(estimator, context, samples.inputs, samples.targets, learned)
+
+    yield fit, bridge
+    kept = {k: v for k, v in vars(estimator).items() if k in vars(fit) or k not in before}
+    each.__dict__ = {**kept, **learned()}
+    context.call_on_fit_task_end(estimator=estimator, X=X, y=y, reconstruction_attributes=dict)
+
+
+def _snapshot(estimator: T) -> T:
+    copied = object.__new__(type(estimator))
+    copied.__dict__ = dict(vars(estimator))
+    return copied
