@@ -6,6 +6,7 @@ wrote is known by its serialization by value, wherever it stands.
 
 from __future__ import annotations
 
+import copy
 import functools
 import hashlib
 import io
@@ -24,6 +25,8 @@ import cloudpickle
 import skae._tensorflow  # noqa: F401  isort: skip
 import keras
 import numpy as np
+
+from skae._private import configuration
 
 # What the code of pickled objects may raise.
 _UNPICKLABLE = (
@@ -45,7 +48,45 @@ class UnshareableError(Exception):
     """It can't be told for certain what a program would compute."""
 
 
-class _Pickler(cloudpickle.Pickler):
+class Pickler(cloudpickle.Pickler):
+    """Takes functions and classes that no other process can import by value, and Keras's objects.
+
+    Keras finds the class of an object by its name when it unpickles, and knows none of a user's.
+    """
+
+    def reducer_override(self, obj: Any) -> Any:
+        if isinstance(obj, keras.losses.Loss):
+            return _made, (type(obj), vars(obj))
+        if isinstance(obj, (keras.metrics.Metric, keras.optimizers.Optimizer)):
+            return _configured, (type(obj), configuration(obj), _settings(obj))
+        return super().reducer_override(obj)
+
+
+def _settings(value: Any) -> dict[str, Any]:
+    """Return what a subclass of an optimizer may keep beside its configuration."""
+    if not isinstance(value, keras.optimizers.Optimizer):
+        return {}
+    return {
+        name: copy.copy(part)
+        for name, part in vars(value).items()
+        if isinstance(part, (str, bool, int, float)) or name.startswith("_exclude_from")
+    }
+
+
+def _made(kind: Any, attributes: dict[str, Any]) -> Any:
+    made = object.__new__(kind)
+    vars(made).update(attributes)
+    return made
+
+
+def _configured(kind: Any, config: dict[str, Any], settings: dict[str, Any]) -> Any:
+    made = kind.from_config(config)
+    for name, value in settings.items():
+        setattr(made, name, value)
+    return made
+
+
+class _KeyPickler(Pickler):
     """Refuses what Keras would write as an archive, of which no two are equal."""
 
     def persistent_id(self, obj: Any) -> None:
@@ -70,7 +111,7 @@ def serialized(value: Any) -> bytes:
     try:
         with _user_modules_by_value():
             buffer = io.BytesIO()
-            _Pickler(buffer).dump(value)
+            _KeyPickler(buffer).dump(value)
             return buffer.getvalue()
     except _UNPICKLABLE as error:
         name = getattr(value, "__name__", type(value).__name__)

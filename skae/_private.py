@@ -171,7 +171,7 @@ def stateless_optimizer(
     variables : sequence of keras.Variable
         What it is to train.
     """
-    config = {**optimizer.get_config(), "name": "stateless"}
+    config = {**configuration(optimizer), "name": "stateless"}
     twin = _stateless_class(type(optimizer)).from_config(config)  # type: ignore[arg-type]
     twin.build(list(variables))
     return twin
@@ -202,7 +202,7 @@ def slot_names(
 
     kind: Any = _stateless_class(type(optimizer))  # type: ignore[arg-type]
     noting: Any = type(kind.__name__, (kind,), {"add_variable_from_reference": note})
-    twin = noting.from_config({**optimizer.get_config(), "name": "noting"})
+    twin = noting.from_config({**configuration(optimizer), "name": "noting"})
     shared = len(twin.variables)
     twin.build(weights)
     return [*((None, number) for number in range(shared)), *names]
@@ -218,6 +218,21 @@ def schedule_of(optimizer: keras.optimizers.Optimizer) -> Any:
     """
     rate = getattr(optimizer, _NAMES["learning rate"], "unknown")
     return None if isinstance(rate, keras.Variable) else rate
+
+
+def configuration(value: Any) -> dict[str, Any]:
+    """Return the configuration of a metric or an optimizer, with its schedule as it is."""
+    is_optimizer = isinstance(value, keras.optimizers.Optimizer)
+    schedule = schedule_of(value) if is_optimizer else None
+    if not callable(schedule):
+        config: dict[str, Any] = value.get_config()
+        return config
+    try:
+        config = value.get_config()
+    except NotImplementedError:  # the schedule has no configuration
+        config = type(value)().get_config()
+        config |= {name: part for name, part in vars(value).items() if name in config}
+    return {**config, "learning_rate": schedule}
 
 
 def trains(optimizer: keras.optimizers.Optimizer, variables: Sequence[Any]) -> bool:

@@ -248,3 +248,30 @@ print(json.dumps([*answers, os.environ.get("TF_NUM_INTRAOP_THREADS")]))
     (few, *one), (many, *twenty), own = printed(code)
     assert (one, twenty, own) == (["1", "1"], ["20", "20"], None)
     assert many - few >= 2 * 19
+
+
+def test_the_classes_of_others_are_left_as_they_were():
+    code = """
+import json, pickle, sys
+import keras, numpy as np, sklearn.base
+from sklearn.base import clone
+
+def attributes():
+    classes = [keras.Model, keras.Layer, keras.losses.Loss, keras.metrics.Metric]
+    classes += [keras.optimizers.Optimizer, keras.optimizers.Adam, keras.layers.Dense]
+    classes += [keras.callbacks.Callback, sklearn.base.BaseEstimator, sklearn.base.OutlierMixin]
+    return {f"{kind}.{name}": id(value) for kind in classes for name, value in vars(kind).items()
+            if not name.startswith("_abc_") and callable(value)}
+
+before = attributes()
+from skae import ReconstructionOutlierDetector
+X = np.random.default_rng(0).random((40, 4))
+for engine in ("compiled", "keras"):
+    detector = ReconstructionOutlierDetector(
+        latent_dim=1, epochs=1, engine=engine, loss=keras.losses.Huber(), metrics=["mae"]
+    )
+    pickle.loads(pickle.dumps(clone(detector).fit(X))).predict(X)
+after = attributes()
+print(json.dumps(sorted(k for k in {**before, **after} if before.get(k) != after.get(k))))
+"""
+    assert printed(code) == []

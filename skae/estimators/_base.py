@@ -198,7 +198,7 @@ class BaseAutoencoder(CallbackSupportMixin, KerasWrapper):
 
     def __getstate__(self) -> dict[str, Any]:
         """Return parameters, arrays and the recipe."""
-        return pickled_state(BaseEstimator.__getstate__(self))
+        return pickled_state(BaseEstimator.__getstate__(self), self.get_params(deep=False))
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         """Take parameters, arrays and the recipe."""

@@ -7,6 +7,8 @@ from typing import Any
 
 import keras
 
+from skae._private import made_callbacks
+from skae.estimators._parameters import copied, unused_callbacks
 from skae.estimators._samples import FitData
 
 
@@ -23,10 +25,12 @@ def gather_callbacks(
     bridge : callable
         Makes the `EpochBridge` of samples.
     """
+    if unused_callbacks(vars(fit)) is fit.callbacks:
+        fit._callbacks_before = fit.callbacks, copied("callbacks", fit.callbacks)
     # Of skae's own networks only the variational one has callbacks.
     has_own = callable(fit.model) or fit.model == "variational"
     own = list(fit._deferred.network.callbacks) if has_own else []
-    callbacks = [*own, *fit._fit_callbacks_copied()]
+    callbacks = [*own, *keras.tree.flatten(made_callbacks(fit))]
     if fit.early_stopping and data.validation is not None:
         # While beta rises, so does the loss, and epochs can't be compared.
         warm_ups = (getattr(each, "warmup_epochs", 0) for each in own)

@@ -72,7 +72,7 @@ class DenoisingRegressor(RegressorMixin, BaseAutoencoder):
         Epochs without a better ``val_loss`` after which early stopping acts.
     callbacks : list, dict, class or keras.callbacks.Callback, default=None
         Keras callbacks, which see every epoch. Classes are built with ``callbacks__*``; objects
-        are copied, and the copies that ran are in ``callbacks_``.
+        run themselves, and `clone` copies each of them without what it points to.
     warm_start : bool, default=False
         Whether `fit` trains on from the weights of the last fit.
     verbose : int, default=0

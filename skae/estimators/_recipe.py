@@ -12,14 +12,14 @@ from dataclasses import replace
 from typing import Any
 
 import keras
-import numpy as np
 
 from skae import engine, networks
 from skae._contracts import Network, NetworkSpec, Recipe
 from skae._private import fresh_names, metadata
 from skae.engine import DeferredNetwork
+from skae.estimators._parameters import held, same
 from skae.estimators._samples import Shapes
-from skae.estimators._scikeras import KerasWrapper, same
+from skae.estimators._scikeras import KerasWrapper
 from skae.exceptions import LatentSizeWarning
 from skae.noise import make_noise
 
@@ -41,12 +41,12 @@ def make_recipe(estimator: Any, shapes: Shapes, noise: Any, seed: int) -> Recipe
         builder=estimator.model,
         input_shape=shapes.input,
         output_shape=shapes.output,
-        parameters={name: _held(params[name]) for name in sorted(names)},
-        options=_held(estimator._routed("model")),
+        parameters={name: held(params[name]) for name in sorted(names)},
+        options=held(estimator._routed("model")),
         noise=noise,
-        noise_options=_held(estimator._routed("noise")),
+        noise_options=held(estimator._routed("noise")),
         scikeras={name: available[name] for name in available if name in taken},
-        compiled=_held(estimator._compile_parameters()),
+        compiled=held(estimator._compile_parameters()),
         dtype_policy=keras.config.dtype_policy().name,
         seed=seed,
     )
@@ -120,15 +120,6 @@ def loss_of(kind: Any, network: DeferredNetwork) -> Any:
     if callable(recipe.builder):
         return network.expose().model.loss
     return kind(model=recipe.builder, **recipe.compiled)._compile_arguments()["loss"]
-
-
-def _held(value: Any) -> Any:
-    """Return a parameter as it is now: a list that it is may change later."""
-    if type(value) is dict:
-        return {name: _held(part) for name, part in value.items()}
-    if type(value) in (list, tuple):
-        return type(value)(map(_held, value))
-    return value.copy() if isinstance(value, np.ndarray) else value
 
 
 def build_network(kind: Callable[..., KerasWrapper], recipe: Recipe) -> Network:

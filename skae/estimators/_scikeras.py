@@ -9,49 +9,40 @@ compile arguments and its construction of callbacks are used as they are. Put ri
   encoders would be public on estimators that must not have them;
 - ``callbacks__*`` (and skae's ``noise__*``, ``threshold__*``) were missing from its prefixes, and
   a prefix won over a nested object with parameters of its own;
-- optimizers, metrics and callbacks handed in as objects were trained themselves, so that a
-  parameter changed during ``fit`` and clones shared state;
-- losses, metrics and optimizers of classes that Keras has no name for became strings in a clone
-  and in a pickle, because SciKeras replaces how Keras's objects are pickled;
+- optimizers and metrics handed in as objects were trained themselves, so that a parameter changed
+  during ``fit`` and clones shared state;
+- its import replaces how Keras's classes are copied and pickled, for the whole process;
 - its ``repr`` was a wall of text.
 """
 
 from __future__ import annotations
 
-import copy
-import copyreg
 import inspect
-from collections.abc import Iterable
-from numbers import Number
-from typing import Any
+import sys
+from typing import Any, Self
 
 import skae._tensorflow  # noqa: F401  isort: skip
 import keras
-from scikeras.wrappers import BaseWrapper
 from sklearn.base import BaseEstimator
 
-from skae._messages import did_you_mean
-from skae._private import compile_arguments, made_callbacks
-from skae._sklearn import InvalidParameterError
+_CLASSES = (keras.Model, keras.losses.Loss, keras.metrics.Metric, keras.optimizers.Optimizer)
+_BEFORE = {} if "scikeras" in sys.modules else {kind: dict(vars(kind)) for kind in _CLASSES}
 
+from scikeras.wrappers import BaseWrapper  # noqa: E402
+
+from skae._messages import did_you_mean  # noqa: E402
+from skae._private import compile_arguments  # noqa: E402
+from skae._sklearn import InvalidParameterError  # noqa: E402
+from skae.estimators._parameters import by_value, copied, same, unused_callbacks  # noqa: E402
+
+for _kind, _attributes in _BEFORE.items():
+    for _name in ("__reduce__", "__deepcopy__"):
+        if _name in _attributes:
+            setattr(_kind, _name, _attributes[_name])
+        elif _name in vars(_kind):
+            delattr(_kind, _name)
 if "__sklearn_tags__" not in vars(BaseWrapper):
     BaseWrapper.__sklearn_tags__ = BaseEstimator.__sklearn_tags__
-
-
-def _reduce_loss(loss: keras.losses.Loss) -> tuple[Any, ...]:
-    return copyreg.__newobj__, (type(loss),), vars(loss).copy()  # type: ignore[attr-defined]
-
-
-def _reduce_by_config(built: keras.metrics.Metric | keras.optimizers.Optimizer) -> tuple[Any, ...]:
-    return _from_config, (type(built), built.get_config())
-
-
-def _from_config(kind: Any, config: dict[str, Any]) -> Any:
-    return kind.from_config(config)
-
-
-keras.losses.Loss.__reduce__ = _reduce_loss
-keras.metrics.Metric.__reduce__ = keras.optimizers.Optimizer.__reduce__ = _reduce_by_config
 
 
 class Hidden:
@@ -147,12 +138,12 @@ class KerasWrapper(BaseWrapper):
         arguments = compile_arguments(self)
         optimizer = arguments["optimizer"]
         if optimizer is self.optimizer:
-            arguments["optimizer"] = _fresh_optimizer(optimizer)
+            arguments["optimizer"] = copied("optimizer", optimizer)
         if self.metrics is not None:
             # SciKeras makes objects of names, and Keras then reports "mae" under another name.
             given = [self.metrics] if isinstance(self.metrics, str) else self.metrics
             named = isinstance(given, (list, tuple, dict)) and not self._routed("metrics")
-            arguments["metrics"] = _fresh_metrics(given if named else arguments["metrics"])
+            arguments["metrics"] = copied("metrics", given if named else arguments["metrics"])
         return arguments
 
     def _takes_compile_arguments(self) -> bool:
@@ -183,53 +174,13 @@ class KerasWrapper(BaseWrapper):
         params = self.get_params(deep=False)
         return {name: params[name] for name in sorted(params) if name.startswith(prefixes)}
 
-    def _fit_callbacks_copied(self) -> list[keras.callbacks.Callback]:
-        """Return the user's callbacks, built by SciKeras's routing where they are classes.
-
-        A callback handed in as an object is copied: training writes to it, keeps the model in it
-        and opens its files, and a parameter must be after ``fit`` what it was before.
-        """
-        given: Any = self.callbacks
-        try:
-            self.callbacks = copy.deepcopy(given)
-            return list(_flat(made_callbacks(self)))
-        finally:
-            self.callbacks = given
-
-
-def same(before: Any, now: Any) -> bool:
-    """Whether parameters are what they were; objects, whose contents can't be told, by identity."""
-    if isinstance(before, dict) and isinstance(now, dict):
-        return before.keys() == now.keys() and all(same(before[k], now[k]) for k in before)
-    if isinstance(before, (list, tuple)) and type(before) is type(now):
-        return len(before) == len(now) and all(map(same, before, now))
-    if isinstance(before, (str, Number)) and isinstance(now, (str, Number)):
-        return bool(before == now)
-    return before is now
-
-
-def _flat(callbacks: Iterable[Any]) -> Iterable[keras.callbacks.Callback]:
-    for callback in callbacks:
-        if isinstance(callback, (list, tuple)):
-            yield from _flat(callback)
-        else:
-            yield callback
-
-
-def _fresh_metrics(metrics: Any) -> Any:
-    if isinstance(metrics, dict):
-        return {name: _fresh_metrics(metric) for name, metric in metrics.items()}
-    if isinstance(metrics, (list, tuple)):
-        return [_fresh_metrics(metric) for metric in metrics]
-    if isinstance(metrics, keras.metrics.Metric):
-        return type(metrics).from_config(metrics.get_config())
-    return metrics
-
-
-def _fresh_optimizer(optimizer: keras.optimizers.Optimizer) -> keras.optimizers.Optimizer:
-    """Return an optimizer of the same settings, those that its configuration leaves out too."""
-    fresh = type(optimizer).from_config(optimizer.get_config())
-    for name, value in vars(optimizer).items():
-        if isinstance(value, (str, bool, int, float)) or name.startswith("_exclude_from"):
-            setattr(fresh, name, copy.copy(value))
-    return fresh
+    def __sklearn_clone__(self) -> Self:
+        """Return an unfitted estimator: callbacks copied shallow, Keras's objects fresh."""
+        params = {**self.get_params(deep=False), "callbacks": unused_callbacks(vars(self))}
+        objects = {k: v for k, v in params.items() if by_value(k, v, {}) is not v}
+        plain = object.__new__(type(self))
+        plain.__dict__ = {**vars(self), **dict.fromkeys(objects)}
+        cloned: Self = BaseEstimator.__sklearn_clone__(plain)
+        for name, value in objects.items():
+            setattr(cloned, name, copied(name, value))
+        return cloned

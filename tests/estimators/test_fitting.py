@@ -2,12 +2,14 @@
 
 import io
 import pickle
+import threading
 from contextlib import redirect_stdout
 
 import numpy as np
 import pytest
 import sklearn
 from numpy.testing import assert_allclose, assert_array_equal
+from sklearn.base import clone
 from sklearn.model_selection import GridSearchCV
 from sklearn.pipeline import Pipeline, make_pipeline
 from sklearn.preprocessing import MinMaxScaler, StandardScaler
@@ -148,14 +150,56 @@ def test_early_stopping_takes_a_tenth_without_validation_rows(table):
     assert len(split.fit(table).training_errors_) == 30
 
 
-def test_callbacks_see_every_epoch_and_are_copied(table):
-    recorder = Recorder()
-    estimator = small(AutoencoderTransformer, callbacks=[recorder], epochs=3).fit(table)
-    assert recorder.logs == []
-    assert recorder.model is None
-    (ran,) = estimator.callbacks_
-    assert [epoch for epoch, _ in ran.logs] == [0, 1, 2]
-    assert [logs["loss"] for _, logs in ran.logs] == pytest.approx(estimator.history_["loss"])
+class Pruned(Exception):
+    """What a study raises to stop a trial."""
+
+
+class _Pruning(keras.callbacks.Callback):
+    """Reports to what it was given, as Optuna's callback does, and holds what can't be copied."""
+
+    def __init__(self, reported, stream, prune_at=None):
+        super().__init__()
+        self.reported, self.stream, self.prune_at = reported, stream, prune_at
+        self.lock = threading.Lock()
+
+    def on_epoch_end(self, epoch, logs=None):
+        self.reported.append(logs["loss"])
+        self.stream.write(f"{epoch}\n")
+        if epoch == self.prune_at:
+            raise Pruned(f"pruned at {epoch}")
+
+
+@pytest.mark.parametrize("engine", ["compiled", "keras"])
+def test_the_callers_own_callbacks_run(engine, table, tmp_path):
+    reported = []
+    with (tmp_path / "log.txt").open("w") as stream:
+        callback = _Pruning(reported, stream)
+        estimator = small(AutoencoderTransformer, callbacks=[callback], epochs=3, engine=engine)
+        estimator.fit(table)
+        assert estimator.callbacks_ == [callback]
+        assert reported == pytest.approx(estimator.history_["loss"])
+        estimator.fit(table)
+        assert len(reported) == 6
+        callback.prune_at = 1
+        with pytest.raises(Pruned, match="pruned at 1"):
+            estimator.fit(table)
+    assert (tmp_path / "log.txt").read_text().split() == [*"012012", *"01"]
+
+
+def test_clones_have_callbacks_that_point_to_the_same(table):
+    reported = []
+    callback = _Pruning(reported, io.StringIO())
+    estimator = small(ReconstructionOutlierDetector, callbacks=[callback], epochs=2)
+    twin = clone(Pipeline([("detect", estimator)]))["detect"]
+    assert twin.callbacks[0] is not callback
+    assert twin.callbacks[0].reported is reported
+    twin.fit(table)
+    assert callback.model is None
+    search = GridSearchCV(
+        estimator, {"latent_dim": [1, 2]}, scoring=lambda e, X, y=None: e.score(X), cv=2
+    )
+    search.fit(table)
+    assert len(reported) == 2 + 2 * (2 * 2 + 1)
 
 
 def test_callbacks_by_routing(table):

@@ -194,20 +194,69 @@ def _local_class():
     return Local
 
 
-def test_local_class_needs_cloudpickle_and_says_so(table):
-    estimator = small(AutoencoderTransformer, model=_local_class())
-    for candidate in (estimator, clone(estimator).fit(table)):
-        for dump in (pickle.dumps, lambda e: joblib.dump(e, io.BytesIO())):
-            with pytest.raises(
-                pickle.PicklingError,
-                match=r"model=.*Local can't be pickled: another process can't import it.*cloudpick",
-            ):
-                dump(candidate)
-    fit = clone(estimator).fit(table)
-    copied = cloudpickle.loads(cloudpickle.dumps(fit))
-    assert_array_equal(copied.transform(table), fit.transform(table))
-    copied = copy.deepcopy(fit)
-    assert_array_equal(copied.transform(table), fit.transform(table))
+def _scaled_error(y_true, y_pred):
+    return 2 * keras.ops.abs(y_true - y_pred)
+
+
+_scaled_error.__module__ = "__main__"
+
+
+class _Schedule(keras.optimizers.schedules.LearningRateSchedule):
+    """Has no configuration, and Keras knows no name for it."""
+
+    def __call__(self, step):
+        return 0.01 / (1 + keras.ops.cast(step, "float32"))
+
+
+class _Loss(keras.losses.Loss):
+    def __init__(self, factor):
+        super().__init__()
+        self.factor = factor
+
+    def call(self, y_true, y_pred):
+        return self.factor * keras.ops.mean(keras.ops.square(y_true - y_pred), axis=-1)
+
+
+def _closure(width):
+    def make(input_shape):
+        layers = [keras.Input(input_shape), keras.layers.Dense(width), keras.layers.Dense(6)]
+        return keras.Sequential(layers)
+
+    return make
+
+
+UNNAMED = {
+    "class": lambda: {"model": _local_class()},
+    "closure": lambda: {"model": _closure(3)},
+    "loss": lambda: {"loss": _scaled_error},
+    "loss object": lambda: {"loss": _Loss(3.0)},
+    "error": lambda: {"error": lambda x, r: abs(x - r)},
+    "schedule": lambda: {"optimizer": keras.optimizers.SGD(_Schedule())},
+    "metrics": lambda: {"metrics": [_scaled_error]},
+}
+WAYS = {**COPIES, "twice": lambda e: pickle.loads(pickle.dumps(pickle.loads(pickle.dumps(e))))}
+
+
+@pytest.fixture(scope="module", params=UNNAMED)
+def unnamed(request, table):
+    detector = small(ReconstructionOutlierDetector, epochs=1, **UNNAMED[request.param]())
+    return detector, clone(detector).fit(table)
+
+
+@pytest.mark.parametrize("way", WAYS)
+def test_what_pickle_can_not_name_is_pickled_by_value(unnamed, way, table):
+    before, fit = unnamed
+    copied = WAYS[way](fit)
+    assert_array_equal(copied.score_samples(table), fit.score_samples(table))
+    assert copied.partial_fit(table).n_iter_ == fit.n_iter_ + 1
+    assert_array_equal(WAYS[way](before).fit(table).score_samples(table), fit.score_samples(table))
+
+
+def test_a_parameter_that_no_pickle_takes_is_named():
+    lock = threading.Lock()
+    estimator = small(AutoencoderTransformer, loss=lambda t, p: (lock, t - p)[1])
+    with pytest.raises(pickle.PicklingError, match="loss can't be pickled: .*lock"):
+        pickle.dumps(estimator)
 
 
 class _Threaded(keras.callbacks.Callback):
