@@ -95,9 +95,10 @@ class AutoencoderTransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, 
     encoder_, decoder_ : keras.Model
         Views on the two halves of ``model_``.
     history_ : dict of str to list of float
-        Losses and metrics by epoch.
+        Losses and metrics of every epoch since the network was initialized, warm starts and
+        `partial_fit` included.
     n_iter_ : int
-        Epochs trained.
+        Number of these epochs.
     engine_ : str
         "compiled" or "keras": how the network was trained.
     callbacks_ : list of keras.callbacks.Callback

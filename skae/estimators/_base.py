@@ -25,8 +25,15 @@ from skae._sklearn import (
 from skae._validation import check_rows, check_weights
 from skae.estimators._callbacks import gather_callbacks
 from skae.estimators._losses import check_loss_and_error
+from skae.estimators._parameter_names import check_parameter_names
 from skae.estimators._pickling import pickled_state, unpickled_state
-from skae.estimators._recipe import FittedModel, make_recipe, new_network, resume
+from skae.estimators._recipe import (
+    FittedModel,
+    make_recipe,
+    new_network,
+    resume,
+    warn_of_latent_dim,
+)
 from skae.estimators._samples import FitData, Shapes, check_samples, check_validation
 from skae.estimators._scikeras import KerasWrapper
 from skae.estimators._snapshots import fitting, of_one_fit
@@ -215,12 +222,19 @@ class BaseAutoencoder(CallbackSupportMixin, KerasWrapper):
         mode: Mode | None = None,
     ) -> None:
         """Fit a copy, whose state this estimator takes at the end in one step."""
-        self._check_parameter_names()
+        check_parameter_names(self)
+        if mode == "partial" and self.early_stopping:
+            raise ValueError(
+                "partial_fit trains for one epoch and does not support early_stopping=True; set "
+                "early_stopping=False."
+            )
         mode = mode or ("warm" if self.warm_start else "new")
         with fitting(self, X, y, 1 if mode == "partial" else self.epochs) as (fit, bridge):
             data = fit._check_data(
                 X, y, mode, sample_weight=sample_weight, X_val=X_val, y_val=y_val
             )
+            if data.network is None:
+                warn_of_latent_dim(fit)
             fit._train(data, mode, bridge)
             fit._deferred.forget_model()
 
@@ -250,7 +264,7 @@ class BaseAutoencoder(CallbackSupportMixin, KerasWrapper):
         else:
             self._deferred = resume(type(self), data.network, recipe)
         self._error = check_loss_and_error(self, data.samples)
-        history = self.history_ if mode == "partial" and data.network else {}
+        history = {} if data.network is None else self.history_
         self.callbacks_ = gather_callbacks(self, data, bridge)
         validation = data.validation
         result = engine.train(

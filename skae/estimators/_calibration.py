@@ -11,6 +11,8 @@ from sklearn.model_selection import KFold
 
 from skae import thresholds
 from skae._contracts import FloatArray, ThresholdRule
+from skae._messages import did_you_mean
+from skae._sklearn import InvalidParameterError
 from skae.estimators._samples import FitData, Samples
 
 
@@ -30,7 +32,13 @@ def threshold_rule(detector: Any) -> ThresholdRule:
             f"threshold__{min(options)} has nothing to act on, because threshold="
             f"{detector.threshold!r} is no rule with parameters; name one, such as 'std'."
         )
-    if isinstance(rule, BaseEstimator):
+    if options and isinstance(rule, BaseEstimator):
+        known = rule.get_params()
+        for name in options.keys() - known.keys():
+            raise InvalidParameterError(
+                f"threshold__{name}={options[name]!r} can't be passed on: {type(rule).__name__} "
+                f"has no parameter {name!r}.{did_you_mean(name, known)} It has {', '.join(known)}."
+            )
         rule.set_params(**options)
     return rule
 

@@ -96,9 +96,10 @@ class DenoisingRegressor(RegressorMixin, BaseAutoencoder):
     encoder_, decoder_ : keras.Model or None
         Views on the two halves of ``model_``; None where a custom model has none.
     history_ : dict of str to list of float
-        Losses and metrics by epoch.
+        Losses and metrics of every epoch since the network was initialized, warm starts and
+        `partial_fit` included.
     n_iter_ : int
-        Epochs trained.
+        Number of these epochs.
     engine_ : str
         "compiled" or "keras": how the network was trained.
     callbacks_ : list of keras.callbacks.Callback

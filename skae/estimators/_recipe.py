@@ -23,8 +23,8 @@ from skae.estimators._scikeras import KerasWrapper
 from skae.exceptions import LatentSizeWarning
 from skae.noise import make_noise
 
-# _warn_of_latent_dim, new_network, _train, _fit, fit and the wrappers of scikit-learn around it.
-_STEPS_TO_THE_CALLER = 8
+# warn_of_latent_dim, _fit, fit and the two wrappers of scikit-learn around it.
+_STEPS_TO_THE_CALLER = 6
 
 
 def make_recipe(estimator: Any, shapes: Shapes, noise: Any, seed: int) -> Recipe:
@@ -76,7 +76,6 @@ def resume(kind: Any, old: DeferredNetwork, now: Recipe) -> DeferredNetwork:
 
 def new_network(kind: Any, recipe: Recipe, required_views: tuple[str, ...]) -> DeferredNetwork:
     """Return a network to train; a user-defined one must have the views that are required."""
-    _warn_of_latent_dim(recipe)
     network = defer(kind, recipe, device=engine.chosen_device())
     for view in required_views if callable(recipe.builder) else ():
         if getattr(network.network, view) is None:
@@ -88,9 +87,10 @@ def new_network(kind: Any, recipe: Recipe, required_views: tuple[str, ...]) -> D
     return network
 
 
-def _warn_of_latent_dim(recipe: Recipe) -> None:
-    latent_dim, n_features = recipe.parameters["latent_dim"], math.prod(recipe.input_shape)
-    if isinstance(recipe.builder, str) and latent_dim and latent_dim >= n_features:
+def warn_of_latent_dim(fit: Any) -> None:
+    """Warn where a built-in network can copy its input."""
+    latent_dim, n_features = fit.latent_dim, math.prod(fit._input_shape)
+    if isinstance(fit.model, str) and latent_dim and latent_dim >= n_features:
         warnings.warn(
             f"latent_dim={latent_dim} is not below the number of features "
             f"({n_features}), so the network can copy its input instead of learning "

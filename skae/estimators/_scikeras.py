@@ -30,9 +30,8 @@ _BEFORE = {} if "scikeras" in sys.modules else {kind: dict(vars(kind)) for kind 
 
 from scikeras.wrappers import BaseWrapper  # noqa: E402
 
-from skae._messages import did_you_mean  # noqa: E402
 from skae._private import compile_arguments  # noqa: E402
-from skae._sklearn import InvalidParameterError  # noqa: E402
+from skae.estimators._parameter_names import with_arguments  # noqa: E402
 from skae.estimators._parameters import by_value, copied, same, unused_callbacks  # noqa: E402
 
 for _kind, _attributes in _BEFORE.items():
@@ -63,6 +62,7 @@ class KerasWrapper(BaseWrapper):
     )
 
     callbacks: Any
+    loss: Any
 
     predict = Hidden()
     initialize = Hidden()
@@ -113,29 +113,14 @@ class KerasWrapper(BaseWrapper):
         params = self.get_params(deep=False)
         return {k.removeprefix(start): v for k, v in params.items() if k.startswith(start)}
 
-    def _check_parameter_names(self) -> None:
-        """Refuse what the constructor took as a routed parameter and nobody can use."""
-        known = set(inspect.signature(type(self)).parameters) - {"routed"}
-        for name in vars(self):
-            if name.startswith("_") or name.endswith("_") or name in known:
-                continue
-            prefix = name.partition("__")[0]
-            if not self._is_routed(name):
-                raise InvalidParameterError(
-                    f"{type(self).__name__} has no parameter {name!r}."
-                    f"{did_you_mean(name, [*known, 'optimizer__learning_rate'])} "
-                    "Routed parameters start with one of "
-                    f"{', '.join(sorted(p + '__' for p in self._routing_prefixes))}."
-                )
-            if getattr(self, prefix, "") is None:
-                raise InvalidParameterError(
-                    f"{name}={getattr(self, name)!r} has nothing to act on, because {prefix} is "
-                    f"None; set {prefix}, or leave {name} out."
-                )
-
     def _compile_arguments(self) -> dict[str, Any]:
         """Return SciKeras's arguments for ``keras.Model.compile``, all of them free to be used."""
-        arguments = compile_arguments(self)
+        loss = self.loss
+        try:
+            self.loss = with_arguments(loss, self._routed("loss"))
+            arguments = compile_arguments(self)
+        finally:
+            self.loss = loss
         optimizer = arguments["optimizer"]
         if optimizer is self.optimizer:
             arguments["optimizer"] = copied("optimizer", optimizer)

@@ -1,0 +1,149 @@
+"""Names of parameters, of what is routed to Keras's objects, and of these objects."""
+
+from __future__ import annotations
+
+import inspect
+from types import ModuleType
+from typing import Any
+
+import skae._tensorflow  # noqa: F401  isort: skip
+import keras
+
+from skae._messages import did_you_mean
+from skae._sklearn import InvalidParameterError
+
+# What scikit-learn, Keras and PyOD call it.
+_ELSEWHERE = {
+    "latent_dim": "n_components encoding_dim code_size latent_size bottleneck n_hidden",
+    "hidden_layer_sizes": "hidden_neurons hidden_neuron_list hidden_units hidden_dims layers",
+    "epochs": "max_iter n_epochs nb_epochs epoch_num num_epochs n_iter",
+    "optimizer__learning_rate": "lr learning_rate learning_rate_init",
+    "optimizer__weight_decay": "alpha l2 weight_decay",
+    "activation": "hidden_activation hidden_activation_name",
+    "output_activation": "output_activation_name out_activation",
+    "patience": "n_iter_no_change tol",
+    "validation_split": "validation_fraction validation_size",
+    "optimizer": "solver optimizer_name",
+    "loss": "criterion loss_function",
+    "noise": "dropout dropout_rate noise_level",
+    "model": "build_fn network architecture",
+    "random_state": "seed random_seed",
+    "contamination": "nu outlier_fraction",
+    "verbose": "verbosity",
+}
+_HERE = {name: ours for ours, names in _ELSEWHERE.items() for name in names.split()}
+_MODULES: dict[str, ModuleType] = {
+    "optimizer": keras.optimizers,
+    "loss": keras.losses,
+    "metrics": keras.metrics,
+}
+
+
+def check_parameter_names(estimator: Any) -> None:
+    """Raise an error for what the constructor took as a routed parameter and can't be used.
+
+    Raises
+    ------
+    InvalidParameterError
+        If a parameter is unknown, or routed to an object that is None or has no such parameter, or
+        if a string names no optimizer, loss or metric.
+    """
+    known = set(inspect.signature(type(estimator)).parameters) - {"routed"}
+    is_fitted = "_deferred" in vars(estimator)
+    for name in set(vars(estimator)) - known:
+        stray = name.endswith("_") and not is_fitted
+        if stray or not (name.startswith("_") or name.endswith("_")):
+            _check_routed(estimator, name, known)
+    for name in _MODULES:
+        _check_compiled(name, getattr(estimator, name), estimator._routed(name))
+
+
+def _check_routed(estimator: Any, name: str, known: set[str]) -> None:
+    prefix = name.partition("__")[0]
+    if not estimator._is_routed(name):
+        ours = _HERE.get(name)
+        hint = f" Did you mean {ours!r}?" if ours else did_you_mean(name, known)
+        raise InvalidParameterError(
+            f"{type(estimator).__name__} has no parameter {name!r}.{hint} Routed parameters start "
+            f"with one of {', '.join(sorted(p + '__' for p in estimator._routing_prefixes))}."
+        )
+    if getattr(estimator, prefix, "") is None:
+        raise InvalidParameterError(
+            f"{name}={getattr(estimator, name)!r} has nothing to act on, because {prefix} is None; "
+            f"set {prefix}, or leave {name} out."
+        )
+
+
+def _check_compiled(parameter: str, value: Any, arguments: dict[str, Any]) -> None:
+    """Check the names of an optimizer, a loss or metrics, and of what is routed to it."""
+    for part in keras.tree.flatten(value):
+        if isinstance(part, str):
+            _found(parameter, part)
+    kind = _class_of(parameter, value)
+    if not arguments or kind is None or any("__" in name for name in arguments):
+        return
+    accepted = _arguments_of(kind)
+    for name in arguments.keys() - accepted:
+        ours = {"lr": "learning_rate", "decay": "weight_decay"}.get(name)
+        hint = f" Did you mean {ours!r}?" if ours in accepted else did_you_mean(name, accepted)
+        raise InvalidParameterError(
+            f"{parameter}__{name}={arguments[name]!r} can't be passed on: {kind.__name__} has no "
+            f"argument {name!r}.{hint} It has {', '.join(sorted(accepted))}."
+        )
+
+
+def _found(parameter: str, name: str) -> Any:
+    """Return what Keras has under a name."""
+    module = _MODULES[parameter]
+    if parameter == "metrics" and name in ("acc", "accuracy", "crossentropy", "ce"):
+        return name  # which of its metrics, Keras tells by the targets
+    try:
+        found = module.get(name)
+    except ValueError:
+        found = None
+    if found is None:
+        raise InvalidParameterError(
+            f"{parameter}={name!r}: {module.__name__.rpartition('.')[2]} of Keras has nothing of "
+            f"that name.{did_you_mean(name, [each for each in dir(module) if each[0] != '_'])}"
+        )
+    return found
+
+
+def _class_of(parameter: str, value: Any) -> type | None:
+    """Return the class that arguments are routed to; None where they go to an object or a list."""
+    if inspect.isclass(value):
+        return value
+    if not isinstance(value, str):
+        return None
+    found = _found(parameter, value)
+    if parameter == "loss" and inspect.isfunction(found):
+        return next((kind for kind in _losses() if kind().fn is found), None)
+    return type(found)
+
+
+def _losses() -> list[Any]:
+    """Return Keras's losses that have a function of the same meaning."""
+    found = [each for each in vars(keras.losses).values() if inspect.isclass(each)]
+    return [kind for kind in found if kind is not keras.losses.Loss and hasattr(kind(), "fn")]
+
+
+def with_arguments(loss: Any, arguments: dict[str, Any]) -> Any:
+    """Return the class of a loss that is named by a string and gets arguments."""
+    kind = _class_of("loss", loss) if arguments and isinstance(loss, str) else None
+    return loss if kind is None else kind
+
+
+def _arguments_of(kind: type) -> set[str]:
+    """Return the arguments of a constructor, those that go up by ``**kwargs`` included."""
+    names: set[str] = set()
+    for base in kind.__mro__:
+        constructor: Any = vars(base).get("__init__")
+        if constructor is None:
+            continue
+        parameters = inspect.signature(constructor).parameters.values()
+        ends_here = not any(each.kind is each.VAR_KEYWORD for each in parameters)
+        variable = inspect.Parameter.VAR_KEYWORD, inspect.Parameter.VAR_POSITIONAL
+        names |= {each.name for each in parameters if each.kind not in variable}
+        if ends_here:
+            break
+    return names - {"self"}
