@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import re
+import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from numbers import Real
@@ -16,6 +17,7 @@ from sklearn.utils.validation import validate_data
 
 from skae._contracts import FloatArray, Shape
 from skae._sklearn import Interval, InvalidParameterError, check_sample_weight
+from skae.exceptions import OutlierLabelWarning
 
 # Integers become the first of these, and whatever is one of them already stays as it is.
 FLOAT_DTYPES = (np.float32, np.float64)
@@ -62,6 +64,19 @@ def check_outlier_labels(y: Any) -> np.ndarray[Any, np.dtype[np.bool_]]:
             "for outliers: numpy.where(is_outlier, -1, 1)."
         )
     raise ValueError(f"y must hold +1 (normal) and -1 (outlier) only; got {shown}.")
+
+
+def warn_of_labels(y: Any) -> None:
+    """Warn of labels 0 and 1: scorers would take the normal class for the outliers."""
+    labels = np.asarray(y)
+    if labels.dtype.kind in "biuf" and labels.size and set(np.unique(labels)) in ({0}, {0, 1}):
+        warnings.warn(
+            "y holds labels 0 and 1, while a detector predicts +1 for normal samples and -1 for "
+            "outliers. fit ignores y, but a scorer such as 'roc_auc' would rank candidates the "
+            "wrong way round where 1 means outlier; pass numpy.where(is_outlier, -1, 1).",
+            OutlierLabelWarning,
+            stacklevel=5,
+        )
 
 
 def check_rows(

@@ -13,3 +13,7 @@ class LatentSizeWarning(UserWarning):
 
 class UnsharedProgramWarning(UserWarning):
     """A model computes something else than an earlier model of the same code did."""
+
+
+class OutlierLabelWarning(UserWarning):
+    """Labels 0 and 1 were passed to a detector, whose predictions are +1 and -1."""

@@ -149,10 +149,27 @@ class _Steps:
         metrics = self._measure(state, batch, outputs, loss)
         if self.optimizer is None:
             return State(state.trainable, state.fixed, [], metrics)
-        gradients = self.packing.weights.join_gradients(tape.gradient(scaled, weights))
+        gradients = tape.gradient(scaled, weights)
+        self._check_dense(gradients)
+        gradients = self.packing.weights.join_gradients(gradients)
         apply = self.optimizer.stateless_apply
         trainable, slots = apply(state.optimizer, gradients, state.trainable)
         return State(trainable, fixed, slots, metrics)
+
+    def _check_dense(self, gradients: Any) -> None:
+        """Raise an error for gradients of single rows, which Keras's optimizers don't add up.
+
+        Where an index stands twice in a batch, Keras's Adam squares each gradient by itself; of the
+        sum, which is the gradient, it would be right. Plain SGD adds them up.
+        """
+        optimizer: Any = self.optimizer
+        plain = type(optimizer).__name__ == "SGD" and not optimizer.momentum
+        sparse = any(isinstance(each, tf.IndexedSlices) for each in gradients)
+        if sparse and not plain:
+            raise NotPureError(
+                "it has sparse gradients (an embedding), which Keras's optimizers update in a way "
+                "of their own"
+            )
 
     def one_batch(self, *arguments: Any) -> Tensors:
         """Return all that one batch makes, of weights, other variables and the batch."""

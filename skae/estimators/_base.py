@@ -7,7 +7,7 @@ from numbers import Integral, Real
 from typing import Any, ClassVar, Literal, Self
 
 import numpy as np
-from sklearn.base import BaseEstimator
+from sklearn.base import BaseEstimator, is_outlier_detector
 from sklearn.metrics import r2_score
 from sklearn.utils import Tags, check_random_state
 from sklearn.utils.validation import check_is_fitted
@@ -22,7 +22,7 @@ from skae._sklearn import (
     fit_context,
     with_callbacks,
 )
-from skae._validation import check_rows, check_weights
+from skae._validation import check_rows, check_weights, warn_of_labels
 from skae.estimators._callbacks import gather_callbacks
 from skae.estimators._losses import check_loss_and_error
 from skae.estimators._parameter_names import check_parameter_names
@@ -101,7 +101,8 @@ class BaseAutoencoder(CallbackSupportMixin, KerasWrapper):
         X : array-like of shape (n_samples, n_features) or (n_samples, ...)
             Table, images or sequences; float32 or float64, integers are cast.
         y : Ignored
-            Not used, present for API consistency by convention.
+            Not used, present for API consistency by convention. A detector warns of labels 0 and
+            1, which scorers would read the wrong way round.
         sample_weight : array-like of shape (n_samples,), default=None
             Weights of samples; scaled to mean 1, and samples of weight 0 are dropped. The
             threshold uses the same weights.
@@ -113,6 +114,8 @@ class BaseAutoencoder(CallbackSupportMixin, KerasWrapper):
         self : estimator
             The fitted estimator.
         """
+        if is_outlier_detector(self) and y is not None:
+            warn_of_labels(y)
         self._fit(X, sample_weight=sample_weight, X_val=X_val)
         return self
 

@@ -120,7 +120,8 @@ class ReconstructionOutlierDetector(OutlierMixin, BaseAutoencoder):
     threshold_ : float
         The cut, in units of the error: rows with a larger error are outliers.
     offset_ : float
-        ``-threshold_``; ``decision_function = score_samples - offset_``.
+        ``-threshold_``; ``decision_function = score_samples - offset_``. Either can be set, and
+        the other follows.
     training_errors_ : ndarray of shape (n_samples,)
         Errors of the rows trained on, those of weight 0 and held-out ones left out.
     calibration_errors_ : ndarray of shape (n_samples,)
@@ -174,6 +175,8 @@ class ReconstructionOutlierDetector(OutlierMixin, BaseAutoencoder):
             Interval(Integral, 2, None, closed="left"),
         ],
     }
+
+    threshold_: float
 
     def __init__(
         self,
@@ -235,6 +238,15 @@ class ReconstructionOutlierDetector(OutlierMixin, BaseAutoencoder):
         self.engine = engine
         self.jit_compile = jit_compile
         self.__dict__.update(routed)
+
+    @property
+    def offset_(self) -> float:
+        """``-threshold_``, scikit-learn's convention."""
+        return -self.threshold_
+
+    @offset_.setter
+    def offset_(self, offset: float) -> None:
+        self.threshold_ = -float(offset)
 
     @of_one_fit
     def score_samples(self, X: Any) -> FloatArray:
@@ -319,7 +331,7 @@ class ReconstructionOutlierDetector(OutlierMixin, BaseAutoencoder):
             cut = check_threshold(rule.threshold(errors), rule)
         else:
             cut = thresholds.threshold_from_labels(errors, y, beta=beta, max_fpr=max_fpr)
-        self._set_threshold(cut)
+        self.threshold_ = float(cut)
         return self
 
     @of_one_fit
@@ -377,9 +389,4 @@ class ReconstructionOutlierDetector(OutlierMixin, BaseAutoencoder):
         self.training_errors_ = errors_of(self, data.samples)
         errors, weights = calibration_errors(self, data)
         self.calibration_errors_ = errors
-        self._set_threshold(check_threshold(rule.threshold(errors, weights), rule))
-
-    def _set_threshold(self, threshold: float) -> None:
-        # Both at once, for a thread that scores meanwhile.
-        both = {"threshold_": float(threshold), "offset_": -float(threshold)}
-        self.__dict__ = {**vars(self), **both}
+        self.threshold_ = check_threshold(rule.threshold(errors, weights), rule)

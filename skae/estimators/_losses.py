@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 from typing import Any
 
 import keras
@@ -33,7 +34,45 @@ def check_loss_and_error(fit: Any, samples: Any) -> ErrorFunction:
     last = keras.activations.get(fit.output_activation)
     is_linear = isinstance(fit.model, str) and last is keras.activations.linear
     check_loss(loss, targets, name, is_linear=is_linear)
+    check_user_loss(loss, fit._output_shape, weighted=samples.sample_weight is not None)
     return error
+
+
+def check_user_loss(loss: Any, shape: Shape, *, weighted: bool) -> None:
+    """Refuse a loss function that fails on tensors, or that sample weights can't act on.
+
+    Parameters
+    ----------
+    loss : str, callable or keras.losses.Loss
+    shape : tuple of int
+        Of a reconstruction.
+    weighted : bool
+        Whether samples have weights.
+
+    Raises
+    ------
+    TypeError
+        If a function fails on tensors, as NumPy's functions do.
+    ValueError
+        If samples have weights and it returns one number for a batch.
+    """
+    if not inspect.isfunction(loss) or loss.__module__.partition(".")[0] == "keras":
+        return
+    batch = tf.TensorSpec((None, *shape), keras.config.floatx())
+    try:
+        traced = tf.function(loss, autograph=False).get_concrete_function(batch, batch)
+    except (AttributeError, NotImplementedError, TypeError, ValueError) as reason:
+        raise TypeError(
+            f"loss={loss.__name__} fails on tensors ({type(reason).__name__}); write it with "
+            "operators and keras.ops, for example lambda y_true, y_pred: "
+            "keras.ops.mean(abs(y_true - y_pred), axis=-1)."
+        ) from reason
+    returned = getattr(traced.structured_outputs, "shape", None)
+    if weighted and returned is not None and returned.rank == 0:
+        raise ValueError(
+            f"loss={loss.__name__} returns one number for a batch, on which sample_weight can't "
+            "act; return a value for every sample: take the mean over axis=-1."
+        )
 
 
 def check_loss(loss: Any, targets: FloatArray, name: str, *, is_linear: bool) -> None:

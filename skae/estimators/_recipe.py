@@ -79,6 +79,15 @@ def new_network(kind: Any, recipe: Recipe, required_views: tuple[str, ...]) -> D
     network = defer(kind, recipe, device=engine.chosen_device())
     for view in required_views if callable(recipe.builder) else ():
         if getattr(network.network, view) is None:
+            n_outputs = len(getattr(network.network.encoder, "outputs", "1"))
+            if n_outputs > 1:
+                raise ValueError(
+                    f"The encoder of the model that model={recipe.builder!r} returned has "
+                    f"{n_outputs} outputs; a code is one tensor. Name that part otherwise, and the "
+                    "one that gives the code encoder, for example the means of a variational one:\n"
+                    "    self.posterior = keras.Model(inputs, [mean, log_var, code])\n"
+                    "    self.encoder = keras.Model(inputs, mean)"
+                )
             raise ValueError(
                 f"{kind.__name__} needs the model's {view}, but the model that "
                 f"model={recipe.builder!r} returned has no attribute and no sub-model named "

@@ -19,11 +19,13 @@ import keras
 
 from skae._contracts import Network, NetworkSpec, Shape
 from skae._messages import did_you_mean
+from skae._private import all_layers
 from skae.networks import _parts
 
 # A model function may itself fit an estimator with a network of the user's own.
 _LOCK = threading.RLock()
 _MADE: weakref.WeakSet[keras.Model] = weakref.WeakSet()
+_LAYERS: weakref.WeakSet[keras.layers.Layer] = weakref.WeakSet()
 _NAMED = (inspect.Parameter.POSITIONAL_OR_KEYWORD, inspect.Parameter.KEYWORD_ONLY)
 
 
@@ -53,11 +55,13 @@ def build_custom(model: Callable[..., Any], spec: NetworkSpec) -> Network:
                 "one fit would change another estimator's network; build a new one at every call."
             )
         _MADE.add(made)
+        _check_unshared(made, _name_of(model))
         output = _apply(made, spec.input_shape, _name_of(model))
         _check_output(output, spec, _name_of(model))
         encoder = _view(made, "encoder", spec.input_shape)
         code_shape = None if encoder is None else _shape_after(encoder, spec.input_shape)
         decoder = None if code_shape is None else _view(made, "decoder", code_shape)
+        _LAYERS.update(all_layers(made))
         if spec.noise is not None:
             made = _with_noise(made, spec, _name_of(model))
     return Network(model=made, encoder=encoder, decoder=decoder)
@@ -143,10 +147,36 @@ def _check_model(made: Any, model: Any) -> None:
         )
 
 
+def _check_unshared(made: keras.Model, name: str) -> None:
+    shared = next(
+        (layer for layer in all_layers(made) if layer in _LAYERS and layer.trainable_variables),
+        None,
+    )
+    if shared is not None:
+        raise ValueError(
+            f"The model that {name} returned has the layer {shared.name!r}, which another model "
+            "that it returned has too, so that one fit would change another estimator's network; "
+            "make every layer inside the function."
+        )
+
+
 def _apply(made: keras.Model, input_shape: Shape, name: str) -> Any:
     """Call a model symbolically, which builds every weight that it has left for later."""
+    inputs = getattr(made, "inputs", None) or []
+    if len(inputs) > 1:
+        raise ValueError(
+            f"The model that {name} returned has {len(inputs)} inputs; it has to take one, the "
+            "samples. Take them apart inside the model, for example by keras.ops.split(x, n, -1)."
+        )
     try:
         return made(keras.Input(input_shape, name="inputs"))
+    except NotImplementedError as error:
+        raise ValueError(
+            f"The model that {name} returned has no call, so that there is nothing to predict "
+            "with. Add one that returns the reconstruction, such as\n"
+            "    def call(self, inputs):\n"
+            "        return self.decoder(self.encoder(inputs)[0])"
+        ) from error
     except (ValueError, TypeError) as error:
         raise ValueError(
             f"The model that {name} returned can't be applied to samples of shape {input_shape}: "
@@ -174,7 +204,9 @@ def _check_output(output: Any, spec: NetworkSpec, name: str) -> None:
 
 def _shape_after(layer: Any, shape: Shape) -> Shape | None:
     output = layer(keras.Input(shape, name="inputs"))
-    return tuple(output.shape[1:]) if isinstance(output, keras.KerasTensor) else None
+    if isinstance(output, keras.KerasTensor):
+        return tuple(output.shape[1:])
+    return None
 
 
 def _view(made: keras.Model, name: str, shape: Shape) -> keras.Model | None:

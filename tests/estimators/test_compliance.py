@@ -13,11 +13,15 @@ from skae import (
     ReconstructionOutlierDetector,
     VariationalAutoencoder,
 )
-from skae.exceptions import LatentSizeWarning
+from skae.exceptions import LatentSizeWarning, OutlierLabelWarning
 from skae.networks import NAMES
 
 # Some checks fit two columns, or a single one.
-pytestmark = pytest.mark.filterwarnings(f"ignore::{LatentSizeWarning.__module__}.LatentSizeWarning")
+# scikit-learn's checks label samples 0 and 1.
+pytestmark = [
+    pytest.mark.filterwarnings(f"ignore::skae.exceptions.{kind.__name__}")
+    for kind in (LatentSizeWarning, OutlierLabelWarning)
+]
 
 SMALL = {"latent_dim": 2, "hidden_layer_sizes": (8,), "epochs": 3}
 ESTIMATORS = [
