@@ -235,6 +235,14 @@ def configuration(value: Any) -> dict[str, Any]:
     return {**config, "learning_rate": schedule}
 
 
+def sums_rows(optimizer: Any) -> bool:
+    """Tell whether Keras's optimizer sums gradients of a row that a batch takes more than once.
+
+    The gradient is their sum. SGD without momentum adds them up; Adam, for one, squares each.
+    """
+    return type(optimizer).__name__ == "SGD" and not optimizer.momentum
+
+
 def trains(optimizer: keras.optimizers.Optimizer, variables: Sequence[Any]) -> bool:
     """Tell whether a built optimizer was built for these variables."""
     known = getattr(optimizer, _NAMES["trained variables"], ())

@@ -17,6 +17,7 @@ from sklearn.utils.validation import validate_data
 
 from skae._contracts import FloatArray, Shape
 from skae._sklearn import Interval, InvalidParameterError, check_sample_weight
+from skae._tables import check_numbers
 from skae.exceptions import OutlierLabelWarning
 
 # Integers become the first of these, and whatever is one of them already stays as it is.
@@ -105,6 +106,7 @@ def check_rows(
     """
     if not reset and _is_plain_table(estimator, X):
         return X, X.shape[1:]
+    check_numbers(X, "X")
     X = _as_rows(X)
     came = tuple(X.shape[1:]) if getattr(X, "ndim", 0) > 2 else None
     if came is not None:
@@ -186,6 +188,7 @@ def _as_rows(X: Any) -> Any:
 
 def check_targets(y: Any, n_samples: int) -> FloatArray:
     """Check a denoiser's clean rows, of any width and any number of axes."""
+    check_numbers(y, "y")
     with _columns_named(y, "y"):
         y = check_array(y, ensure_2d=False, allow_nd=True, dtype=FLOAT_DTYPES, input_name="y")
         check_float32_range(y, "y")

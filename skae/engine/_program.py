@@ -17,7 +17,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from skae._private import build_optimizer, stateless_optimizer, trains
+from skae._private import build_optimizer, stateless_optimizer, sums_rows, trains
 from skae._xla_context import under_xla
 from skae.engine._blocks import Layout
 from skae.engine._deferred import DeferredNetwork
@@ -62,16 +62,14 @@ class Program:
     Parameters
     ----------
     function : callable
-        Flat state, block and sizes in; flat state and results, which have `names`, out.
+        Flat state, block and sizes in; flat state and results of these `names` out.
     first_metrics : list of Tensor
-        Metrics' variables at the start of an epoch.
     layout : Layout
         What it was built for, not packed where the model turned out not to allow it.
     packing : Packing
         How weights and the optimizer's variables travel.
     one_batch : callable or None
-        Of weights, other variables and a batch; what another model compares with what it makes of
-        them, to find out whether the program is its own.
+        Of weights, other variables and a batch; by it another model verifies the program.
     """
 
     function: Callable[..., Any]
@@ -94,7 +92,7 @@ class _Steps:
         self.model, self.layout = model, layout
         self.trainable = model.trainable_variables
         self.fixed = model.non_trainable_variables
-        # As Keras's loop: layers of a model whose `call` takes no `training` don't train.
+        # As in Keras, a model whose `call` takes no `training` is not told.
         takes_training = "training" in inspect.signature(model.call).parameters
         self._mode = {"training": layout.training} if takes_training else {}
         self.metrics = model.metrics_variables
@@ -141,35 +139,20 @@ class _Steps:
 
     def step(self, state: State, batch: Batch) -> State:
         """Return the state after one batch."""
-        weights = self.packing.weights.part(state.trainable)
+        weights, optimizer = self.packing.weights.part(state.trainable), self.optimizer
         with tf.GradientTape() as tape:
             tape.watch(weights)
             loss, outputs, fixed = self._forward(weights, state.fixed, batch)
-            scaled = loss if self.optimizer is None else self.optimizer.scale_loss(loss)
+            scaled = loss if optimizer is None else optimizer.scale_loss(loss)
         metrics = self._measure(state, batch, outputs, loss)
-        if self.optimizer is None:
+        if optimizer is None:
             return State(state.trainable, state.fixed, [], metrics)
         gradients = tape.gradient(scaled, weights)
-        self._check_dense(gradients)
+        if any(isinstance(g, tf.IndexedSlices) for g in gradients) and not sums_rows(optimizer):
+            raise NotPureError("Keras's optimizer would not sum the gradients of an embedding")
         gradients = self.packing.weights.join_gradients(gradients)
-        apply = self.optimizer.stateless_apply
-        trainable, slots = apply(state.optimizer, gradients, state.trainable)
+        trainable, slots = optimizer.stateless_apply(state.optimizer, gradients, state.trainable)
         return State(trainable, fixed, slots, metrics)
-
-    def _check_dense(self, gradients: Any) -> None:
-        """Raise an error for gradients of single rows, which Keras's optimizers don't add up.
-
-        Where an index stands twice in a batch, Keras's Adam squares each gradient by itself; of the
-        sum, which is the gradient, it would be right. Plain SGD adds them up.
-        """
-        optimizer: Any = self.optimizer
-        plain = type(optimizer).__name__ == "SGD" and not optimizer.momentum
-        sparse = any(isinstance(each, tf.IndexedSlices) for each in gradients)
-        if sparse and not plain:
-            raise NotPureError(
-                "it has sparse gradients (an embedding), which Keras's optimizers update in a way "
-                "of their own"
-            )
 
     def one_batch(self, *arguments: Any) -> Tensors:
         """Return all that one batch makes, of weights, other variables and the batch."""

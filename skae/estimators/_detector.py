@@ -22,7 +22,7 @@ from skae.estimators._calibration import (
     errors_of,
     threshold_rule,
 )
-from skae.estimators._explanations import error_frame, explanation
+from skae.estimators._explanations import column_labels, error_frame, explanation
 from skae.estimators._samples import FitData
 from skae.estimators._snapshots import of_one_fit
 
@@ -349,7 +349,8 @@ class ReconstructionOutlierDetector(OutlierMixin, BaseAutoencoder):
         Returns
         -------
         errors : DataFrame of shape (n_samples, n_features)
-            Named like the columns of `X` and indexed like its rows; without `groups` the mean
+            Named like the columns of the frame that `fit` got, by (step, channel) or the like for
+            samples of several axes, and indexed like the rows of `X`; without `groups` the mean
             over a row is its `reconstruction_error`.
         """
         values, _ = self._check_inputs(X)
@@ -380,6 +381,12 @@ class ReconstructionOutlierDetector(OutlierMixin, BaseAutoencoder):
         """
         values, _ = self._check_inputs(X)
         return explanation(self, X, values, n_features, groups)
+
+    def _check_data(self, X: Any, y: Any, mode: Mode, **others: Any) -> FitData:
+        data = super()._check_data(X, y, mode, **others)
+        if data.network is None:
+            self._column_labels = column_labels(X)
+        return data
 
     def _train(self, data: FitData, mode: Mode, bridge: Callable[[Any], Any]) -> None:
         rule = threshold_rule(self)

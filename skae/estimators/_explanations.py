@@ -11,8 +11,11 @@ import pandas as pd
 
 from skae import engine
 from skae._contracts import FloatArray
+from skae._messages import did_you_mean
 
 Groups = Mapping[str, Any] | None
+# Columns that an error names.
+_SHOWN = 20
 
 
 def error_frame(detector: Any, X: Any, values: FloatArray, groups: Groups) -> pd.DataFrame:
@@ -20,9 +23,9 @@ def error_frame(detector: Any, X: Any, values: FloatArray, groups: Groups) -> pd
     shaped = values.reshape(-1, *detector._input_shape)
     errors = engine.run_errors(detector._deferred, shaped, detector._error, per="value")
     frame = pd.DataFrame(
-        np.asarray(errors, np.float64).reshape(len(values), -1),
+        np.asarray(errors, np.float64).reshape(values.shape),
         index=_row_labels(X, len(values)),
-        columns=_feature_names(detector),
+        columns=_feature_labels(detector),
     )
     return frame if groups is None else _summed(frame, groups)
 
@@ -36,12 +39,9 @@ def explanation(
     labels = _row_labels(X, len(values))
     outliers = np.flatnonzero(detector._sample_errors(values) > detector.threshold_)
     values = values[outliers]
-    if len(outliers) == 0:
-        columns = ["row", "feature", "value", "reconstruction", "error", "share"]
-        return pd.DataFrame(columns=columns)
     errors = error_frame(detector, None, values, groups)
     reconstruction = detector._run("model", values).reshape(values.shape)
-    names = _feature_names(detector)
+    names = _feature_labels(detector)
     return _top_lines(
         errors,
         pd.DataFrame(values, columns=names).reindex(columns=errors.columns),
@@ -65,7 +65,7 @@ def _top_lines(
     return pd.DataFrame(
         {
             "row": labels.repeat(top.shape[1]),
-            "feature": errors.columns.to_numpy()[top].ravel(),
+            "feature": errors.columns.take(top.ravel()),
             "value": values.to_numpy()[rows, top].ravel(),
             "reconstruction": reconstruction.to_numpy()[rows, top].ravel(),
             "error": table[rows, top].ravel(),
@@ -83,12 +83,15 @@ def _summed(frame: pd.DataFrame, groups: Mapping[str, Any]) -> pd.DataFrame:
     owner = {name: name for name in frame.columns}
     grouped: set[Any] = set()
     for group, columns in groups.items():
-        for column in _listed(columns):
+        for column in _columns(frame, columns):
             name = _column_name(frame, column)
             if name not in owner:
+                known = list(frame.columns)
+                more = ", ..." if len(known) > _SHOWN else ""
                 raise ValueError(
                     f"groups[{group!r}] names the column {column!r}, which the detector was not "
-                    f"fitted on; its columns are {list(frame.columns)[:20]}."
+                    f"fitted on; its columns are {', '.join(map(repr, known[:_SHOWN]))}{more}"
+                    f"{did_you_mean(str(column), map(str, known))}"
                 )
             if name in grouped:
                 raise ValueError(f"The column {name!r} is in more than one of the groups.")
@@ -99,25 +102,49 @@ def _summed(frame: pd.DataFrame, groups: Mapping[str, Any]) -> pd.DataFrame:
             f"groups has a group named {name!r}, which is also a column outside of the groups; "
             "give the group another name."
         )
-    order = dict.fromkeys(owner.values())
-    summed = frame.T.groupby(pd.Series(owner)).sum().T
-    return summed[list(order)]
+    return _sums(frame, list(owner.values()))
+
+
+def _sums(frame: pd.DataFrame, owners: list[Any]) -> pd.DataFrame:
+    """Return the sum of the columns of each owner."""
+    order = list(dict.fromkeys(owners))
+    places = np.array([order.index(owner) for owner in owners])
+    sums = [frame.to_numpy()[:, places == place].sum(axis=1) for place in range(len(order))]
+    columns = pd.Index(order, tupleize_cols=False)
+    return pd.DataFrame(np.column_stack(sums), index=frame.index, columns=columns)
 
 
 def _column_name(frame: pd.DataFrame, column: Any) -> Any:
-    by_position = isinstance(column, Integral) and 0 <= int(column) < frame.shape[1]
-    return frame.columns[int(column)] if by_position else column
+    """Return a column's name; an integer is a position where no column has it for a name."""
+    has_integers = any(isinstance(name, Integral) for name in frame.columns)
+    by_position = isinstance(column, Integral) and not has_integers
+    if by_position and 0 <= int(column) < frame.shape[1]:
+        return frame.columns[int(column)]
+    return column
 
 
-def _listed(columns: Any) -> Sequence[Any]:
-    return [columns] if isinstance(columns, (str, Integral)) else list(columns)
+def _columns(frame: pd.DataFrame, columns: Any) -> Sequence[Any]:
+    known: set[Any] = set(frame.columns)
+    is_one = isinstance(columns, (str, Integral)) or (
+        isinstance(columns, tuple) and columns in known
+    )
+    return [columns] if is_one else list(columns)
 
 
-def _feature_names(detector: Any) -> list[str]:
-    names = getattr(detector, "feature_names_in_", None)
-    if names is not None:
-        return list(names)
-    return [f"x{index}" for index in range(detector.n_features_in_)]
+def column_labels(X: Any) -> list[Any] | None:
+    """Return the labels of a frame's columns, None for what has none."""
+    labels = getattr(X, "columns", None)
+    return None if labels is None else list(getattr(X, "column_names", labels))
+
+
+def _feature_labels(detector: Any) -> pd.Index:
+    """Return labels of the values of a sample: those of columns, or (step, channel)."""
+    names = getattr(detector, "feature_names_in_", getattr(detector, "_column_labels", None))
+    if names is None and len(detector._input_shape) > 1:
+        names = list(np.ndindex(detector._input_shape))
+    if names is None:
+        names = [f"x{index}" for index in range(detector.n_features_in_)]
+    return pd.Index(list(names), tupleize_cols=False)
 
 
 def _row_labels(X: Any, n_samples: int) -> pd.Index:

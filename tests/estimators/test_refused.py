@@ -30,7 +30,8 @@ class ThreeOutputs(_Guide):
     train_step = keras.Model.train_step
 
     def call(self, inputs):
-        return self.decoder(self.encoder(inputs)[0])
+        mean, *others = self.encoder(inputs)
+        return self.decoder(keras.layers.add([mean, *others]))
 
 
 def _two_inputs(input_shape):
