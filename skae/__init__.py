@@ -28,7 +28,17 @@ __all__ = [
     "VariationalAutoencoder",
     "__version__",
 ]
-_SUBPACKAGES = ["datasets", "engine", "exceptions", "inspection", "networks", "noise", "thresholds"]
+_SUBPACKAGES = [
+    "datasets",
+    "engine",
+    "errors",
+    "exceptions",
+    "inspection",
+    "metrics",
+    "networks",
+    "noise",
+    "thresholds",
+]
 
 
 def __getattr__(name: str) -> object:

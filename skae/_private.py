@@ -40,6 +40,7 @@ _NAMES: dict[str, str] = {
     "made callbacks": "_fit_callbacks",
     "metadata": "_get_metadata",
     "inner layers": "_flatten_layers",
+    "mask": "_keras_mask",
 }
 # Public methods that Keras's TensorFlow optimizer replaces to go through `tf.distribute`.
 _DISTRIBUTED = (
@@ -301,6 +302,11 @@ def all_layers(layer: keras.layers.Layer) -> list[keras.layers.Layer]:
         return list(inner())
     parts = getattr(layer, "layers", ())
     return [layer, *(each for part in parts for each in all_layers(part))]
+
+
+def mask_of(outputs: Any) -> Any:
+    """Return the mask that a model's layers put on its outputs; None where there is none."""
+    return getattr(outputs, _NAMES["mask"], None)
 
 
 def metadata(wrapper: Any) -> dict[str, Any]:

@@ -19,7 +19,7 @@ import tensorflow as tf
 from skae._by_value import Keys, UnshareableError
 from skae._contracts import ErrorFunction, FloatArray
 from skae._forks import check_not_forked
-from skae._private import problem
+from skae._private import mask_of, problem
 from skae.engine._deferred import DeferredNetwork
 from skae.engine._dense_stack import MAX_ROWS, DenseStack, dense_stack, double_precision
 from skae.engine._rows import Source
@@ -64,11 +64,14 @@ class _Task:
         """Return outputs, or errors of them."""
         if self.error is None:
             return outputs
+        mask = mask_of(outputs)
         if not isinstance(outputs, np.ndarray):
             # A model of another precision than Keras's float type answers in its own.
             wide = keras.backend.result_type(targets.dtype, outputs.dtype)
             targets, outputs = tf.cast(targets, wide), tf.cast(outputs, wide)
         errors = self.error(targets, outputs)
+        if mask is not None:
+            return _masked(errors, mask, self.per)
         if self.per == "value":
             return errors
         if isinstance(errors, np.ndarray):
@@ -77,6 +80,19 @@ class _Task:
             return flat.dot(_ones(flat.shape[1])) / flat.shape[1]
         axes = tuple(range(1, len(errors.shape)))
         return tf.cast(tf.reduce_mean(errors, axis=axes), keras.config.floatx())
+
+
+def _masked(errors: Any, mask: Any, per: str) -> Any:
+    """Return errors of what a mask leaves, as Keras's losses do: NaN by value, or means by row."""
+    while len(mask.shape) < len(errors.shape):
+        mask = mask[..., None]
+    mask = tf.broadcast_to(mask, tf.shape(errors))
+    if per == "value":
+        return tf.where(mask, errors, tf.cast(math.nan, errors.dtype))
+    axes = tuple(range(1, len(errors.shape)))
+    total = tf.reduce_sum(tf.where(mask, errors, tf.zeros_like(errors)), axis=axes)
+    means = tf.math.divide_no_nan(total, tf.reduce_sum(tf.cast(mask, errors.dtype), axis=axes))
+    return tf.cast(means, keras.config.floatx())
 
 
 class _Identity:
@@ -142,7 +158,8 @@ def run_errors(
     Returns
     -------
     errors : ndarray of shape (n_samples,), float64, or of the shape of `X`
-        "row": the mean over all axes but that of samples.
+        "row": the mean over all axes but that of samples. What a mask of the outputs leaves out
+        doesn't count; by value it is NaN, and a row that is masked as a whole has an error of 0.
     """
     errors = _score(network, X, _Task("model", error, per, jit_compile is True))
     return errors.astype(np.float64, copy=False) if per == "row" else errors

@@ -23,6 +23,7 @@ from skae._sklearn import (
     with_callbacks,
 )
 from skae._validation import check_rows, check_weights, warn_of_labels
+from skae.errors import SquaredError
 from skae.estimators._callbacks import gather_callbacks
 from skae.estimators._losses import check_loss_and_error
 from skae.estimators._parameter_names import check_parameter_names
@@ -198,7 +199,7 @@ class BaseAutoencoder(CallbackSupportMixin, KerasWrapper):
         """
         X, _ = self._check_inputs(X)
         reconstruction = self._run("model", X).reshape(X.shape)
-        return r2_of_values(X, reconstruction, sample_weight)
+        return r2_of_values(X, reconstruction, sample_weight, _observed(self, X))
 
     def __sklearn_tags__(self) -> Tags:
         tags = super().__sklearn_tags__()
@@ -314,9 +315,22 @@ def _plan(fit: BaseAutoencoder, epochs: int, initial_epoch: int) -> TrainingPlan
     )
 
 
-def r2_of_values(truth: FloatArray, prediction: FloatArray, sample_weight: Any = None) -> float:
-    """Compute the R2 over all values of all rows, each row weighted."""
+def _observed(fit: BaseAutoencoder, X: FloatArray) -> Any:
+    """Return which values a user-defined network doesn't mask; None for all."""
+    if not callable(fit._deferred.recipe.builder):
+        return None
+    samples = X.reshape(-1, *fit._input_shape)
+    errors = engine.run_errors(fit._deferred, samples, SquaredError(), per="value")
+    return ~np.isnan(errors).reshape(X.shape) if np.isnan(errors).any() else None
+
+
+def r2_of_values(
+    truth: FloatArray, prediction: FloatArray, sample_weight: Any = None, observed: Any = None
+) -> float:
+    """Compute the R2 over all values of all samples, or those observed, each sample weighted."""
     if sample_weight is not None:
         weights = check_weights(sample_weight, truth)
         sample_weight = np.repeat(weights, truth[0].size)
+    if observed is not None:
+        sample_weight = observed.ravel() * (1.0 if sample_weight is None else sample_weight)
     return float(r2_score(truth.ravel(), prediction.ravel(), sample_weight=sample_weight))

@@ -351,7 +351,7 @@ class ReconstructionOutlierDetector(OutlierMixin, BaseAutoencoder):
         errors : DataFrame of shape (n_samples, n_features)
             Named like the columns of the frame that `fit` got, by (step, channel) or the like for
             samples of several axes, and indexed like the rows of `X`; without `groups` the mean
-            over a row is its `reconstruction_error`.
+            over a row is its `reconstruction_error`. NaN where the network's output is masked.
         """
         values, _ = self._check_inputs(X)
         return error_frame(self, X, values, groups)

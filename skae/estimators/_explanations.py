@@ -61,8 +61,8 @@ def _top_lines(
     table = errors.to_numpy()
     top = np.argsort(-table, axis=1, kind="stable")[:, :n_features]
     rows = np.arange(len(table))[:, None]
-    totals = table.sum(axis=1, keepdims=True)
-    return pd.DataFrame(
+    totals = np.nansum(table, axis=1, keepdims=True)
+    lines = pd.DataFrame(
         {
             "row": labels.repeat(top.shape[1]),
             "feature": errors.columns.take(top.ravel()),
@@ -72,6 +72,7 @@ def _top_lines(
             "share": (table[rows, top] / totals).ravel(),
         }
     )
+    return lines[lines["error"].notna()].reset_index(drop=True)  # no masked values
 
 
 def _summed(frame: pd.DataFrame, groups: Mapping[str, Any]) -> pd.DataFrame:
@@ -109,7 +110,7 @@ def _sums(frame: pd.DataFrame, owners: list[Any]) -> pd.DataFrame:
     """Return the sum of the columns of each owner."""
     order = list(dict.fromkeys(owners))
     places = np.array([order.index(owner) for owner in owners])
-    sums = [frame.to_numpy()[:, places == place].sum(axis=1) for place in range(len(order))]
+    sums = [np.nansum(frame.to_numpy()[:, places == place], axis=1) for place in range(len(order))]
     columns = pd.Index(order, tupleize_cols=False)
     return pd.DataFrame(np.column_stack(sums), index=frame.index, columns=columns)
 

@@ -42,6 +42,7 @@ ALLOWED = {
     **{worker: {"_contracts", "_sklearn", "_validation"} for worker in WORKERS},
     "estimators": {*WORKERS, "_contracts", "_validation", "_sklearn"},
     "inspection": {"_validation"},
+    "metrics": {"_validation"},
     "datasets": {"_sklearn", "_validation"},
 }
 EACH = pytest.mark.parametrize("module", modules(), ids=lambda module: module.name)
