@@ -182,7 +182,7 @@ def detect():
 
 
 def judge_peers(normal, test, label):
-    """Print what PCA, with the same rule for the cut, and IsolationForest reach."""
+    """Print what PCA, with the same rule for the threshold, and IsolationForest reach."""
     pca, seconds = fitted(PCA(8), normal)
     seen, unseen = (
         np.abs(rows - pca.inverse_transform(pca.transform(rows))).mean(axis=1)

@@ -1,9 +1,9 @@
 """
-Which heartbeats are abnormal, and where should the cut be?
-===========================================================
+Which heartbeats are abnormal, and where should the threshold be?
+=================================================================
 
 A detector that has seen normal heartbeats alone can't reconstruct the others. Its error ranks the
-beats; the cut decides, and it can be moved without training.
+beats; the threshold decides, and it can be moved without training.
 
 Reads the real ECG5000 in full where it is in ``SKAE_DATA`` or the cache, and generates beats
 otherwise.
@@ -64,10 +64,10 @@ judge("cut at mean + 1 std", detector)
 print(f"ROC AUC {roc_auc_score(test_label, detector.score_samples(test)):.3f}")
 
 # %%
-# A wider code, a longer training, a better cut
-# ---------------------------------------------
-# The labels of the training beats choose the cut: the abnormal ones, which training left out, count
-# as well.
+# A wider code, a longer training, a better threshold
+# ---------------------------------------------------
+# The labels of the training beats choose the threshold: the abnormal ones, which training left
+# out, count as well.
 better = ReconstructionOutlierDetector(
     hidden_layer_sizes=(64,), latent_dim=16, loss="mae", epochs=100, batch_size=64, random_state=0
 ).fit(normal)
@@ -77,14 +77,14 @@ judge("longer, cut by training labels", better)
 print(f"ROC AUC {roc_auc_score(test_label, better.score_samples(test)):.3f}")
 
 # %%
-# What the cut trades
-# -------------------
+# What the threshold trades
+# -------------------------
 figure, axes = plt.subplots(1, 2, figsize=(11, 4), layout="constrained")
 names = {1: "normal beat", -1: "abnormal beat"}
 ErrorHistogramDisplay.from_estimator(better, test, test_label, class_names=names, ax=axes[0])
 axes[0].set_title(f"Errors of {len(test)} unseen beats")
 ThresholdCurveDisplay.from_estimator(better, test, test_label, ax=axes[1])
-axes[1].set_title("Abnormal beats found, by cut")
+axes[1].set_title("Abnormal beats found, by threshold")
 
 # %%
 # Where a beat goes wrong

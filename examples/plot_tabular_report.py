@@ -3,8 +3,8 @@ Which rows of a table deserve a second look, and why?
 =====================================================
 
 From a CSV file with mixed columns to a report: pandas, a ``ColumnTransformer``, the detector, a
-search over its parameters, a cut that fits the number of cases that people can look at, and the
-columns that made each row stand out.
+search over its parameters, a threshold that fits the number of cases that people can look at, and
+the columns that made each row stand out.
 """
 
 # %%
@@ -114,10 +114,10 @@ for other in (IsolationForest(random_state=0), LocalOutlierFactor(novelty=True))
     print(f"  {other!s:<40} {ranking(compared, new, new_target):.3f}")
 
 # %%
-# A cut for the people who look
-# -----------------------------
-# Past labels put the cut where outliers are told best (F1). Where a desk can only look at 2 % of
-# the orders, ``contamination`` says so. Neither trains anything again.
+# A threshold for the people who look
+# -----------------------------------
+# Past labels put the threshold where outliers are told best (F1). Where a desk can only look at 2 %
+# of the orders, ``contamination`` says so. Neither trains anything again.
 best = search.best_estimator_
 detector, encode = best[-1], best[:-1]
 detector.recalibrate(encode.transform(past), past_target)
@@ -148,7 +148,7 @@ ErrorHistogramDisplay.from_estimator(
 axes[0].set(xscale="log", yscale="log", title="Errors of new orders")
 ThresholdCurveDisplay.from_estimator(best, new, new_target, ax=axes[1])
 axes[1].axvline(labelled, color="tab:green", linestyle=":", label=f"by past labels {labelled:.3g}")
-axes[1].set(xscale="log", title="Wrong orders found, by cut")
+axes[1].set(xscale="log", title="Wrong orders found, by threshold")
 axes[1].legend()
 
 # %%

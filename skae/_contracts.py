@@ -197,8 +197,8 @@ class ErrorFunction(Protocol):
 
 
 class ThresholdRule(Protocol):
-    """Turns training errors into a cut: rows with a larger error are outliers."""
+    """Turns training errors into a threshold: rows with a larger error are outliers."""
 
     def threshold(self, errors: FloatArray, sample_weight: FloatArray | None = None) -> float:
-        """Return the cut, in units of the error."""
+        """Return the threshold, in units of the error."""
         ...

@@ -1,4 +1,4 @@
-"""Words that error messages of every part of the house share."""
+"""Words that error messages of every part of skae share."""
 
 from __future__ import annotations
 

@@ -17,3 +17,7 @@ class UnsharedProgramWarning(UserWarning):
 
 class OutlierLabelWarning(UserWarning):
     """Labels 0 and 1 were passed to a detector, whose predictions are +1 and -1."""
+
+
+class ThresholdWarning(UserWarning):
+    """A threshold given as a number flags all training samples or none."""

@@ -6,7 +6,7 @@ import os
 import subprocess
 import sys
 
-from tests.house._source import ROOT
+from tests.conventions._source import ROOT
 
 SET_BY_TESTS = {
     "KERAS_BACKEND",

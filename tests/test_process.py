@@ -16,7 +16,7 @@ import pytest
 
 from skae import ReconstructionOutlierDetector, _forks, _tensorflow
 from tests._scripts import run
-from tests.house._source import ROOT
+from tests.conventions._source import ROOT
 
 THREADS = ("TF_NUM_INTRAOP_THREADS", "TF_NUM_INTEROP_THREADS")
 needs_fork = pytest.mark.skipif(not hasattr(os, "fork"), reason="the system has no fork")

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import inspect
+import warnings
+from numbers import Real
 from typing import Any
 
 import numpy as np
@@ -14,6 +16,7 @@ from skae._contracts import FloatArray, ThresholdRule
 from skae._messages import did_you_mean
 from skae._sklearn import InvalidParameterError
 from skae.estimators._samples import FitData, Samples
+from skae.exceptions import ThresholdWarning
 
 
 def threshold_rule(detector: Any) -> ThresholdRule:
@@ -40,6 +43,7 @@ def threshold_rule(detector: Any) -> ThresholdRule:
                 f"has no parameter {name!r}.{did_you_mean(name, known)} It has {', '.join(known)}."
             )
         rule.set_params(**options)
+    _check_rule(rule)
     return rule
 
 
@@ -70,7 +74,7 @@ def calibration_errors(detector: Any, data: FitData) -> tuple[FloatArray, FloatA
     return _out_of_fold_errors(detector, data.samples), data.samples.sample_weight
 
 
-def check_rule(rule: Any) -> None:
+def _check_rule(rule: Any) -> None:
     """Refuse a rule that can't be called with errors and weights, before anything is trained."""
     try:
         inspect.signature(rule.threshold).bind(None, None)
@@ -79,6 +83,22 @@ def check_rule(rule: Any) -> None:
             f"threshold={rule!r} must have a method threshold(errors, sample_weight=None); its "
             f"signature is threshold{inspect.signature(rule.threshold)}."
         ) from error
+
+
+def warn_of_number(threshold: Any, errors: FloatArray) -> None:
+    """Warn of a number that looks like a quantile: no sample of the training comes near it."""
+    if not isinstance(threshold, Real) or not 0.5 <= float(threshold) < 1:
+        return
+    if errors.max() < threshold / 2 or errors.min() > threshold:
+        flagged = "all" if errors.min() > threshold else "none"
+        warnings.warn(
+            f"threshold={threshold} is a threshold in units of the error, and flags {flagged} of "
+            f"the training samples, whose errors go from {errors.min():.3g} to {errors.max():.3g}. "
+            f"For the quantile, set contamination={1 - threshold:.3g}; to silence this, set "
+            "threshold_ after fit.",
+            ThresholdWarning,
+            stacklevel=7,
+        )
 
 
 def check_calibration(calibration: str | int, data: FitData, mode: str) -> None:

@@ -63,7 +63,7 @@ class DenoisingRegressor(RegressorMixin, BaseAutoencoder):
     shuffle : bool, default=True
         Whether every epoch has a new order of rows.
     validation_split : float in [0, 1), default=0.0
-        Share of the rows, drawn at random, that is held out and gives ``val_loss``. Not used
+        Fraction of the samples, drawn at random, that is held out and gives ``val_loss``. Not used
         where `fit` gets `X_val`.
     early_stopping : bool, default=False
         Whether training stops when ``val_loss`` no longer falls, and the best weights are
@@ -87,7 +87,7 @@ class DenoisingRegressor(RegressorMixin, BaseAutoencoder):
         Whether XLA compiles the network; "auto" chooses by its layers and the number of steps.
     **routed : dict
         Routed parameters: ``optimizer__learning_rate``, ``model__*``, ``callbacks__*``,
-        ``noise__*`` and so on. A name that nobody knows is refused by `fit`.
+        ``noise__*`` and so on. `fit` raises an error for unknown names.
 
     Attributes
     ----------

@@ -18,9 +18,9 @@ from skae.estimators._base import BaseAutoencoder, Mode
 from skae.estimators._calibration import (
     calibration_errors,
     check_calibration,
-    check_rule,
     errors_of,
     threshold_rule,
+    warn_of_number,
 )
 from skae.estimators._explanations import column_labels, error_frame, explanation
 from skae.estimators._samples import FitData
@@ -59,19 +59,19 @@ class ReconstructionOutlierDetector(OutlierMixin, BaseAutoencoder):
         reconstruction, arrays or tensors, and returns the error of every value; it has to keep
         to operators and ``keras.ops``.
     threshold : {"std", "quantile", "mad", "iqr", "pot"}, float or rule, default="std"
-        Rule that turns training errors into the cut, see :mod:`skae.thresholds`; a number is
-        the cut itself. ``threshold__*`` is routed to the rule.
+        Rule that turns training errors into the threshold, see :mod:`skae.thresholds`; a number is
+        the threshold itself. ``threshold__*`` is routed to the rule.
     n_std : float, default=1.0
-        Standard deviations above the mean error at which ``threshold="std"`` cuts.
+        Standard deviations above the mean error at which ``threshold="std"`` lies.
     contamination : float in (0, 0.5] or "auto", default="auto"
-        Share of outliers among the training rows, as in
-        :class:`~sklearn.ensemble.IsolationForest`; overrides `threshold`. "auto" leaves the cut
-        to `threshold`.
+        Fraction of outliers in the training samples, as in
+        :class:`~sklearn.ensemble.IsolationForest`; overrides `threshold`. "auto" leaves it to
+        `threshold`.
     calibration : {"training", "held_out"} or int, default="training"
-        Rows whose errors give the cut. Training errors are optimistic: "held_out" takes those of
-        the validation rows (`X_val`, or `validation_split`, which must then be given), an int
-        cross-fits with as many folds, in which every row is scored by a network that has not
-        seen it.
+        Samples whose errors give the threshold. Training errors are optimistic: "held_out" takes
+        those of the validation samples (`X_val`, or `validation_split`, which must then be
+        given), an int cross-fits with as many folds, in which every sample is scored by a network
+        that has not seen it.
     noise : str, keras.layers.Layer or None, default=None
         Noise that is added to the input while training, drawn anew for every batch: "gaussian",
         "uniform", "masking" (or "dropout"), "salt_and_pepper", or a Keras layer. ``noise__*``
@@ -89,7 +89,7 @@ class ReconstructionOutlierDetector(OutlierMixin, BaseAutoencoder):
     shuffle : bool, default=True
         Whether every epoch has a new order of rows.
     validation_split : float in [0, 1), default=0.0
-        Share of the rows, drawn at random, that is held out and gives ``val_loss``. Not used
+        Fraction of the samples, drawn at random, that is held out and gives ``val_loss``. Not used
         where `fit` gets `X_val`.
     early_stopping : bool, default=False
         Whether training stops when ``val_loss`` no longer falls, and the best weights are
@@ -113,19 +113,19 @@ class ReconstructionOutlierDetector(OutlierMixin, BaseAutoencoder):
         Whether XLA compiles the network; "auto" chooses by its layers and the number of steps.
     **routed : dict
         Routed parameters: ``optimizer__learning_rate``, ``model__*``, ``callbacks__*``,
-        ``noise__*`` and so on. A name that nobody knows is refused by `fit`.
+        ``noise__*`` and so on. `fit` raises an error for unknown names.
 
     Attributes
     ----------
     threshold_ : float
-        The cut, in units of the error: rows with a larger error are outliers.
+        The threshold, in units of the error: rows with a larger error are outliers.
     offset_ : float
         ``-threshold_``; ``decision_function = score_samples - offset_``. Either can be set, and
         the other follows.
     training_errors_ : ndarray of shape (n_samples,)
         Errors of the rows trained on, those of weight 0 and held-out ones left out.
     calibration_errors_ : ndarray of shape (n_samples,)
-        Errors that gave the cut; the training errors unless `calibration` says otherwise.
+        Errors that gave the threshold; the training errors unless `calibration` says otherwise.
     model_ : keras.Model
         Input to output.
     encoder_, decoder_ : keras.Model or None
@@ -266,7 +266,7 @@ class ReconstructionOutlierDetector(OutlierMixin, BaseAutoencoder):
 
     @of_one_fit
     def decision_function(self, X: Any) -> FloatArray:
-        """Compute the distance of every row's score from the cut.
+        """Compute the distance of every row's score from the threshold.
 
         Parameters
         ----------
@@ -298,7 +298,7 @@ class ReconstructionOutlierDetector(OutlierMixin, BaseAutoencoder):
     def recalibrate(
         self, X: Any, y: Any = None, *, beta: float = 1.0, max_fpr: float | None = None
     ) -> ReconstructionOutlierDetector:
-        """Move the cut without training.
+        """Move the threshold without training.
 
         Parameters
         ----------
@@ -308,10 +308,10 @@ class ReconstructionOutlierDetector(OutlierMixin, BaseAutoencoder):
             +1 for normal rows and -1 for outliers; 0 and 1 are refused. None: `threshold` or
             `contamination` is applied to the errors of `X`.
         beta : float, default=1.0
-            With `y`: the cut has the best F-beta score of the outliers.
+            With `y`: the threshold has the best F-beta score of the outliers.
         max_fpr : float or None, default=None
-            The cut with the largest recall among those that flag at most this share of the normal
-            rows; overrides `beta`. Without `y` all rows are taken for normal.
+            The threshold with the largest recall among those that flag at most this fraction of
+            the normal samples; overrides `beta`. Without `y` all rows are taken for normal.
 
         Returns
         -------
@@ -323,15 +323,15 @@ class ReconstructionOutlierDetector(OutlierMixin, BaseAutoencoder):
             y = np.ones(len(errors))
         if y is None and beta != 1.0:
             raise ValueError(
-                f"beta={beta} weighs recall of outliers against precision, and without y nobody "
-                "knows the outliers; pass y, or max_fpr for normal rows alone."
+                f"beta={beta} weighs recall of outliers against precision, and without y the "
+                "outliers are unknown; pass y, or max_fpr for normal rows alone."
             )
         if y is None:
             rule = threshold_rule(self)
-            cut = check_threshold(rule.threshold(errors), rule)
+            self.threshold_ = check_threshold(rule.threshold(errors), rule)
         else:
-            cut = thresholds.threshold_from_labels(errors, y, beta=beta, max_fpr=max_fpr)
-        self.threshold_ = float(cut)
+            learned = thresholds.threshold_from_labels
+            self.threshold_ = learned(errors, y, beta=beta, max_fpr=max_fpr)
         return self
 
     @of_one_fit
@@ -390,10 +390,10 @@ class ReconstructionOutlierDetector(OutlierMixin, BaseAutoencoder):
 
     def _train(self, data: FitData, mode: Mode, bridge: Callable[[Any], Any]) -> None:
         rule = threshold_rule(self)
-        check_rule(rule)
         check_calibration(self.calibration, data, mode)
         super()._train(data, mode, bridge)
         self.training_errors_ = errors_of(self, data.samples)
         errors, weights = calibration_errors(self, data)
         self.calibration_errors_ = errors
         self.threshold_ = check_threshold(rule.threshold(errors, weights), rule)
+        warn_of_number(self.threshold, errors)

@@ -15,11 +15,11 @@ from skae._random import uniform
 
 @keras.saving.register_keras_serializable(package="skae")
 class ContractiveEncoder(keras.layers.Wrapper):
-    """An encoder that adds the squared slope of its codes to the loss.
+    """An encoder that adds the squared gradient of its codes to the loss.
 
     Adds ``weight * mean(||J||**2)``, where `J` is the Jacobian of a row's code with respect to the
     row, ``||J||**2`` the sum of its squared elements, and the mean goes over the rows of a batch
-    [1]_. The slope is that of the encoder outside training: dropout and noise inside it are off.
+    [1]_. The gradient is that of the encoder outside training: dropout and noise inside it are off.
     With random directions ``||J||**2`` is replaced by ``||v @ J||**2``, where the elements of `v`
     are +1 or -1 by chance, anew for every row and batch; its expectation is the same [2]_.
 
@@ -91,11 +91,11 @@ class ContractiveEncoder(keras.layers.Wrapper):
             tape.watch(rows)
             codes = self._codes(rows)
         directions = self._directions(codes, repeats, seed)
-        slopes = tape.gradient(
+        gradients = tape.gradient(
             codes, rows, directions, unconnected_gradients=tf.UnconnectedGradients.ZERO
         )
         n_terms = keras.ops.shape(inputs)[0] * (self.n_directions or 1)
-        return keras.ops.sum(keras.ops.square(slopes)) / keras.ops.cast(n_terms, slopes.dtype)
+        return keras.ops.sum(keras.ops.square(gradients)) / keras.ops.cast(n_terms, gradients.dtype)
 
     def _codes(self, rows: Any) -> Any:
         # In a scope of its own this call changes no state and adds no loss: else the encoder's

@@ -72,7 +72,7 @@ def build_conv(
     activity_regularizer : str, Regularizer or None, default=None
         Penalty on the code.
     contraction : float, default=0.0
-        Weight of the squared slope of the code, see `ContractiveEncoder`.
+        Weight of the squared gradient of the code, see `ContractiveEncoder`.
 
     Returns
     -------

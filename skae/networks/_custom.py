@@ -86,7 +86,7 @@ def _name_of(model: Any) -> str:
 def _parameters_of(model: Callable[..., Any]) -> dict[str, inspect.Parameter]:
     """Return the parameters of a callable by name, those bound by a partial left out.
 
-    What somebody has bound is a choice; the estimator's default must not overrule it.
+    What a user has bound is a choice; the estimator's default must not overrule it.
     """
     if isinstance(model, functools.partial):
         inner = list(_parameters_of(model.func).items())[len(model.args) :]

@@ -37,7 +37,7 @@ def build_dense(
     activity_regularizer : str, Regularizer or None, default=None
         Penalty on the code, such as ``keras.regularizers.L1(1e-4)`` for a sparse one.
     contraction : float, default=0.0
-        Weight of the squared slope of the code, see `ContractiveEncoder`.
+        Weight of the squared gradient of the code, see `ContractiveEncoder`.
 
     Returns
     -------

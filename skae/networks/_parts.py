@@ -154,7 +154,7 @@ def noisy_input(spec: NetworkSpec) -> tuple[Any, Any]:
 
 
 def contracted(encoder: keras.Model, contraction: Any, seeds: Seeds) -> keras.layers.Layer:
-    """Return the encoder, with a penalty on the slope of its codes unless `contraction` is 0."""
+    """Return the encoder, with a penalty on the gradient of its codes unless `contraction` is 0."""
     weight = check_contraction(contraction, "model__contraction")
     if weight == 0:
         return encoder

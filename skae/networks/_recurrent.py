@@ -50,7 +50,7 @@ def build_recurrent(
     activity_regularizer : str, Regularizer or None, default=None
         Penalty on the code.
     contraction : float, default=0.0
-        Weight of the squared slope of the code, see `ContractiveEncoder`.
+        Weight of the squared gradient of the code, see `ContractiveEncoder`.
 
     Returns
     -------
@@ -137,7 +137,7 @@ def _stack(
 ) -> Any:
     """Return `steps` after recurrent layers; the last state alone, unless `sequences`.
 
-    A GPU's fused kernels can't be differentiated twice, which the slope of a code needs.
+    A GPU's fused kernels can't be differentiated twice, which the gradient of a code needs.
     """
     for number, size in enumerate(sizes, start=1):
         layer = _CELLS[cell](

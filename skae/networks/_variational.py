@@ -155,7 +155,7 @@ def build_variational(
     activity_regularizer : str, Regularizer or None, default=None
         Penalty on the mean of the code.
     contraction : float, default=0.0
-        Weight of the squared slope of the code's mean, see `ContractiveEncoder`.
+        Weight of the squared gradient of the code's mean, see `ContractiveEncoder`.
 
     Returns
     -------

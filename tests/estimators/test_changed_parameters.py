@@ -190,7 +190,7 @@ def test_recalibrate_honours_a_false_positive_rate_without_labels(table):
     detector = ReconstructionOutlierDetector(**SMALL).fit(table)
     detector.recalibrate(table, max_fpr=0.05)
     assert (detector.predict(table) == -1).mean() <= 0.05
-    with pytest.raises(ValueError, match="without y nobody knows"):
+    with pytest.raises(ValueError, match="without y the outliers are unknown"):
         detector.recalibrate(table, beta=2.0)
 
 

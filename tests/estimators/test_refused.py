@@ -9,7 +9,7 @@ from keras import layers
 from numpy.testing import assert_allclose, assert_array_equal
 
 from skae import AutoencoderTransformer, ReconstructionOutlierDetector
-from skae.exceptions import OutlierLabelWarning
+from skae.exceptions import OutlierLabelWarning, ThresholdWarning
 from tests.estimators._cases import small
 
 
@@ -151,3 +151,19 @@ def test_embeddings_are_trained_as_keras_trains_them(optimizer):
     assert auto.engine_ == ("compiled" if optimizer == "sgd" else "keras")
     for got, wanted in zip(auto.model_.get_weights(), oracle.model_.get_weights(), strict=True):
         assert_allclose(got, wanted, atol=1e-6)
+
+
+@pytest.mark.parametrize("factor", [0.001, 1000.0])
+def test_a_number_that_looks_like_a_quantile_is_told(factor, table):
+    detector = small(ReconstructionOutlierDetector, threshold=0.95)
+    with pytest.warns(ThresholdWarning, match=r"flags (all|none) .* set contamination=0.05") as got:
+        detector.fit(table * factor)
+    assert got[0].filename == __file__
+
+
+@pytest.mark.parametrize("threshold", [0.0, 0.2, 5.0, 1e9])
+def test_other_numbers_are_thresholds(threshold, table):
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        detector = small(ReconstructionOutlierDetector, threshold=threshold).fit(table * 0.01)
+    assert detector.threshold_ == threshold

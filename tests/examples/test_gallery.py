@@ -8,7 +8,7 @@ import runpy
 import matplotlib.pyplot as plt
 import pytest
 
-from tests.house._source import ROOT
+from tests.conventions._source import ROOT
 
 SCRIPTS = sorted((ROOT / "examples").glob("plot_*.py"))
 EACH = pytest.mark.parametrize("script", SCRIPTS, ids=lambda path: path.stem)

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.house._source import Module, imports, modules, parse
+from tests.conventions._source import Module, imports, modules, parse
 
 EVERYWHERE = {
     "_by_value",
@@ -68,7 +68,7 @@ def outside(module: Module, package: str):
 
 @EACH
 def test_arrows_point_down(module):
-    assert module.layer in ALLOWED, f"{module.name} belongs to no known part of the house"
+    assert module.layer in ALLOWED, f"{module.name} belongs to no known part of skae"
     assert layer_faults(module) == []
 
 

@@ -9,7 +9,7 @@ import sys
 import numpy as np
 import pytest
 
-from tests.house._source import ROOT, modules
+from tests.conventions._source import ROOT, modules
 
 OPTIONS = doctest.ELLIPSIS | doctest.NORMALIZE_WHITESPACE
 PAGES = [

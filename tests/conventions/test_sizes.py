@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.house._source import ROOT, classes, code_lines, functions, modules, nesting, parse
+from tests.conventions._source import ROOT, classes, code_lines, functions, modules, nesting, parse
 
 FILE_LINES = {"skae": 400, "skae/engine": 300, "tests": 400, "examples": 400}
 FUNCTION_LINES = 30

@@ -7,10 +7,10 @@ import inspect
 from functools import cache
 
 import skae
-from tests.house._source import module_names
+from tests.conventions._source import module_names
 
 SUBPACKAGES = ("datasets", "engine", "exceptions", "inspection", "networks", "noise", "thresholds")
-# What estimators ask the other parts of the house for; nothing that users call.
+# What estimators ask the other parts of skae for; nothing that users call.
 SEAMS = {
     "skae.engine": {
         "DeferredNetwork",

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 import skae
-from tests.house._source import (
+from tests.conventions._source import (
     FUNCTIONS,
     ROOT,
     body_without_docstring,

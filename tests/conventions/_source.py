@@ -1,4 +1,4 @@
-"""The source of skae as the house rules see it: files, modules, functions, imports."""
+"""The source of skae as the conventions see it: files, modules, functions, imports."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ class Module:
 
     @property
     def layer(self):
-        """Return the part of the house that the module belongs to; ``""`` for ``skae`` itself."""
+        """Return the part of skae that the module belongs to; ``""`` for ``skae`` itself."""
         parts = self.name.split(".")
         return parts[1] if len(parts) > 1 else ""
 

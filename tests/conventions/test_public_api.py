@@ -1,6 +1,6 @@
 """The public API is pinned: a change of it is a decision, written down in public_api.txt.
 
-After a change that is meant, run ``python -m tests.house.test_public_api`` and note it in
+After a change that is meant, run ``python -m tests.conventions.test_public_api`` and note it in
 CHANGELOG.md.
 """
 
@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 import skae
-from tests.house._public import estimators, public_methods, public_objects, signature_of
+from tests.conventions._public import estimators, public_methods, public_objects, signature_of
 
 PINNED = Path(__file__).with_name("public_api.txt")
 EVERY = {

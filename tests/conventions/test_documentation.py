@@ -11,8 +11,8 @@ import pytest
 from numpydoc.docscrape import FunctionDoc
 from numpydoc.validate import validate
 
-from tests.house._public import estimators, public_methods, public_objects, signature_of
-from tests.house._source import ROOT
+from tests.conventions._public import estimators, public_methods, public_objects, signature_of
+from tests.conventions._source import ROOT
 
 OBJECTS = public_objects()
 METHODS = public_methods()

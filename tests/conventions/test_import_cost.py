@@ -8,8 +8,8 @@ import sys
 
 import pytest
 
-from tests.house._public import SUBPACKAGES
-from tests.house._source import ROOT, module_names
+from tests.conventions._public import SUBPACKAGES
+from tests.conventions._source import ROOT, module_names
 
 HEAVY = ("keras", "matplotlib", "pandas", "scikeras", "scipy", "sklearn", "tensorflow")
 
