@@ -28,7 +28,12 @@ from sklearn.pipeline import Pipeline
 from sklearn.preprocessing import FunctionTransformer, OneHotEncoder, StandardScaler
 
 from skae import ReconstructionOutlierDetector
-from skae.inspection import ErrorHistogramDisplay, FeatureErrorDisplay, ThresholdCurveDisplay
+from skae.inspection import (
+    ErrorHistogramDisplay,
+    FeatureErrorDisplay,
+    ThresholdCurveDisplay,
+    explain,
+)
 
 KINDS = {"book": (18, 0.5, "post"), "laptop": (1100, 2.5, "courier"), "desk": (350, 30, "freight")}
 
@@ -73,7 +78,7 @@ past, new = orders.iloc[:n_past], orders.iloc[n_past:]
 past_target, new_target = target.iloc[:n_past], target.iloc[n_past:]
 print(f"{len(past)} past orders, {np.sum(past_target == -1)} of them wrong; {len(new)} new ones")
 numbers, names = ["quantity", "amount", "weight"], ["kind", "shipping", "country"]
-logarithm = FunctionTransformer(np.log, feature_names_out="one-to-one")
+logarithm = FunctionTransformer(np.log, np.exp, feature_names_out="one-to-one")
 columns = make_column_transformer(
     (Pipeline([("log", logarithm), ("scale", StandardScaler())]), numbers),
     (OneHotEncoder(sparse_output=False, handle_unknown="ignore"), names),
@@ -132,10 +137,10 @@ def judge(name):
     )
 
 
-judge("cut by past labels")
+judge("by past labels")
 labelled = detector.threshold_
 detector.set_params(contamination=0.02).recalibrate(encode.transform(past))
-judge("cut at 2 % of orders")
+judge("2 % of orders")
 
 # %%
 figure, axes = plt.subplots(1, 2, figsize=(11, 4), layout="constrained")
@@ -154,18 +159,16 @@ axes[1].legend()
 # %%
 # Why
 # ---
-# The columns of one category are one answer: ``groups`` adds them up. The report has the orders in
-# the units of the file, the worst first.
-encoded = encode.transform(new)
-groups = {name: [c for c in encoded.columns if c.startswith(f"{name}_")] for name in names}
-reasons = detector.explain(encoded, n_features=1, groups=groups).set_index("row")
+# ``explain`` speaks of the columns and the units of the file, whatever the steps of the pipeline
+# made of them: the amount in money, the name of a category. The report has the worst orders first.
+reasons = explain(best, new, n_features=1).set_index("row")
 report = new.loc[reasons.index].assign(
     stands_out_by=reasons["feature"],
-    share=reasons["share"].round(2),
-    error=detector.reconstruction_error(encoded.loc[reasons.index]).round(2),
+    expected=reasons["reconstruction"],
+    score=-best.score_samples(new.loc[reasons.index]).round(2),
     was=new_target.loc[reasons.index].map(named),
 )
-print(report.sort_values("error", ascending=False).head(10).to_string())
+print(report.sort_values("score", ascending=False).head(10).to_string())
 
 # %%
 # The order that stands out most, in the units that the detector sees: scaled logarithms, and 1 for

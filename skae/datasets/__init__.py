@@ -1,5 +1,7 @@
 """Real data sets, fetched once and kept, and heartbeats generated without a network."""
 
+from skae._docs import hide_annotations_of
+
 from ._cache import clear_data_home, get_data_home
 from ._fetchers import fetch_ecg5000, fetch_fashion_mnist, fetch_mnist
 from ._generators import make_ecg_beats
@@ -12,3 +14,5 @@ __all__ = [
     "get_data_home",
     "make_ecg_beats",
 ]
+
+hide_annotations_of(*(globals()[name] for name in __all__))

@@ -14,12 +14,14 @@ from skae._contracts import FloatArray, Shape
 from skae._sklearn import fit_context, with_callbacks
 from skae._validation import check_targets
 from skae.estimators._base import BaseAutoencoder, Mode, r2_of_values
+from skae.estimators._docs import documented
 from skae.estimators._samples import FitData, Samples
 from skae.estimators._scikeras import Hidden
 from skae.estimators._snapshots import of_one_fit
 from skae.noise import make_noise
 
 
+@documented
 class DenoisingRegressor(RegressorMixin, BaseAutoencoder):
     """Learn to turn noisy rows into clean ones.
 
@@ -29,85 +31,11 @@ class DenoisingRegressor(RegressorMixin, BaseAutoencoder):
 
     Parameters
     ----------
-    model : {"dense", "linear", "conv", "recurrent", "variational"} or callable, default="dense"
-        Name of a built-in network, or a callable that returns a Keras model: a function, or a
-        ``keras.Model`` subclass passed as the class itself. A callable receives the parameters
-        that its signature names and its own ``model__*``.
-    latent_dim : int or None, default=8
-        Size of the code. None, with ``model="conv"``: no dense bottleneck, the last feature map
-        is the code.
-    hidden_layer_sizes : int or array-like of int, default=(64,)
-        Sizes of the encoder's hidden layers; the decoder mirrors them.
-    activation : str or callable, default="relu"
-        Activation of the hidden layers, as Keras takes it.
-    output_activation : str, callable or None, default=None
-        Activation of the last layer; None is linear.
-    input_shape : tuple of int or None, default=None
-        Shape of one sample, into which the rows of a 2-D `X` are reshaped inside. None takes
-        the shape of `X`.
     noise : str, keras.layers.Layer or None, default="gaussian"
         Noise that `fit` adds to its rows, drawn anew for every batch, where it gets no clean
         ones; "gaussian" has a standard deviation of 0.1. The others are "uniform", "masking" (or
         "dropout"), "salt_and_pepper", or a Keras layer; ``noise__*`` is routed to a noise by
         name.
-    optimizer : str, class or keras.optimizers.Optimizer, default="adam"
-        As Keras takes it; ``optimizer__learning_rate`` is routed to it.
-    loss : str, callable or keras.losses.Loss, default="mse"
-        As Keras takes it.
-    metrics : list, dict, str, callable or None, default=None
-        As Keras takes them; their values by epoch are in ``history_``.
-    epochs : int, default=100
-        Passes over the training rows.
-    batch_size : int, default=32
-        Rows in a batch; the last, short batch is never dropped.
-    shuffle : bool, default=True
-        Whether every epoch has a new order of rows.
-    validation_split : float in [0, 1), default=0.0
-        Fraction of the samples, drawn at random, that is held out and gives ``val_loss``. Not used
-        where `fit` gets `X_val`.
-    early_stopping : bool, default=False
-        Whether training stops when ``val_loss`` no longer falls, and the best weights are
-        restored. Without `X_val` or a `validation_split`, 0.1 of the rows is held out.
-    patience : int, default=10
-        Epochs without a better ``val_loss`` after which early stopping acts.
-    callbacks : list, dict, class or keras.callbacks.Callback, default=None
-        Keras callbacks, which see every epoch. Classes are built with ``callbacks__*``; objects
-        run themselves, and `clone` copies each of them without what it points to.
-    warm_start : bool, default=False
-        Whether `fit` trains on from the weights of the last fit.
-    verbose : int, default=0
-        0 is silent, 1 shows one progress bar, 2 prints a line an epoch.
-    random_state : int, RandomState instance or None, default=None
-        Seeds the weights, the noise, the held-out rows and the order of rows. An int makes a fit
-        repeatable bit for bit on a CPU; None draws from NumPy's global state.
-    engine : {"auto", "compiled", "keras"}, default="auto"
-        How the network is trained: by compiled epochs or by ``keras.Model.fit``. "auto" compiles
-        wherever all that was asked for can be honoured.
-    jit_compile : bool or "auto", default="auto"
-        Whether XLA compiles the network; "auto" chooses by its layers and the number of steps.
-    **routed : dict
-        Routed parameters: ``optimizer__learning_rate``, ``model__*``, ``callbacks__*``,
-        ``noise__*`` and so on. `fit` raises an error for unknown names.
-
-    Attributes
-    ----------
-    model_ : keras.Model
-        Input to output.
-    encoder_, decoder_ : keras.Model or None
-        Views on the two halves of ``model_``; None where a custom model has none.
-    history_ : dict of str to list of float
-        Losses and metrics of every epoch since the network was initialized, warm starts and
-        `partial_fit` included.
-    n_iter_ : int
-        Number of these epochs.
-    engine_ : str
-        "compiled" or "keras": how the network was trained.
-    callbacks_ : list of keras.callbacks.Callback
-        The callbacks that ran in the last fit. Not pickled.
-    n_features_in_ : int
-        Values in a row.
-    feature_names_in_ : ndarray of shape (`n_features_in_`,)
-        Names of the columns, where `X` had string names for all of them.
 
     See Also
     --------

@@ -11,6 +11,7 @@ import pandas as pd
 
 from skae import engine
 from skae._contracts import FloatArray
+from skae._explanations import row_labels, top_features
 from skae._messages import did_you_mean
 
 Groups = Mapping[str, Any] | None
@@ -24,7 +25,7 @@ def error_frame(detector: Any, X: Any, values: FloatArray, groups: Groups) -> pd
     errors = engine.run_errors(detector._deferred, shaped, detector._error, per="value")
     frame = pd.DataFrame(
         np.asarray(errors, np.float64).reshape(values.shape),
-        index=_row_labels(X, len(values)),
+        index=row_labels(X, len(values)),
         columns=_feature_labels(detector),
     )
     return frame if groups is None else _summed(frame, groups)
@@ -34,45 +35,18 @@ def explanation(
     detector: Any, X: Any, values: FloatArray, n_features: int, groups: Groups
 ) -> pd.DataFrame:
     """Return the features with the largest errors of every row that is an outlier."""
-    if not isinstance(n_features, Integral) or n_features < 1:
-        raise ValueError(f"n_features must be a positive integer, got {n_features!r}.")
-    labels = _row_labels(X, len(values))
+    labels = row_labels(X, len(values))
     outliers = np.flatnonzero(detector._sample_errors(values) > detector.threshold_)
     values = values[outliers]
     errors = error_frame(detector, None, values, groups)
     reconstruction = detector._run("model", values).reshape(values.shape)
     names = _feature_labels(detector)
-    return _top_lines(
-        errors,
-        pd.DataFrame(values, columns=names).reindex(columns=errors.columns),
-        pd.DataFrame(reconstruction, columns=names).reindex(columns=errors.columns),
-        labels[outliers],
-        int(n_features),
-    )
-
-
-def _top_lines(
-    errors: pd.DataFrame,
-    values: pd.DataFrame,
-    reconstruction: pd.DataFrame,
-    labels: pd.Index,
-    n_features: int,
-) -> pd.DataFrame:
-    table = errors.to_numpy()
-    top = np.argsort(-table, axis=1, kind="stable")[:, :n_features]
-    rows = np.arange(len(table))[:, None]
-    totals = np.nansum(table, axis=1, keepdims=True)
-    lines = pd.DataFrame(
-        {
-            "row": labels.repeat(top.shape[1]),
-            "feature": errors.columns.take(top.ravel()),
-            "value": values.to_numpy()[rows, top].ravel(),
-            "reconstruction": reconstruction.to_numpy()[rows, top].ravel(),
-            "error": table[rows, top].ravel(),
-            "share": (table[rows, top] / totals).ravel(),
-        }
-    )
-    return lines[lines["error"].notna()].reset_index(drop=True)  # no masked values
+    value, rebuilt = [
+        pd.DataFrame(table, columns=names).reindex(columns=errors.columns)
+        for table in (values, reconstruction)
+    ]
+    errors = errors.set_axis(labels[outliers])
+    return top_features(errors, value, rebuilt, positions=outliers, n_features=n_features)
 
 
 def _summed(frame: pd.DataFrame, groups: Mapping[str, Any]) -> pd.DataFrame:
@@ -146,8 +120,3 @@ def _feature_labels(detector: Any) -> pd.Index:
     if names is None:
         names = [f"x{index}" for index in range(detector.n_features_in_)]
     return pd.Index(list(names), tupleize_cols=False)
-
-
-def _row_labels(X: Any, n_samples: int) -> pd.Index:
-    index = getattr(X, "index", None)
-    return index if isinstance(index, pd.Index) else pd.RangeIndex(n_samples)

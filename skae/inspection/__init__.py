@@ -4,6 +4,7 @@ matplotlib and ipywidgets are loaded when something is drawn, never by importing
 """
 
 from skae.inspection._errors import ErrorHistogramDisplay, ThresholdCurveDisplay
+from skae.inspection._explain import explain
 from skae.inspection._explore import explore
 from skae.inspection._features import FeatureErrorDisplay
 from skae.inspection._history import LossCurveDisplay
@@ -19,5 +20,6 @@ __all__ = [
     "ReconstructionDisplay",
     "SignalReconstructionDisplay",
     "ThresholdCurveDisplay",
+    "explain",
     "explore",
 ]

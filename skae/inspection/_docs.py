@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import inspect
-import re
-from collections.abc import Callable
-from typing import Any, TypeVar, cast
+from typing import Any, TypeVar
+
+from skae._docs import entries, hide_annotations, parameters_of
 
 _Class = TypeVar("_Class")
-_Function = TypeVar("_Function", bound=Callable[..., Any])
 _SHARED = """
 Parameters
 ----------
@@ -53,9 +52,9 @@ def documented(display: type[_Class]) -> type[_Class]:
     methods = [
         getattr(each, "__func__", each) for name, each in vars(display).items() if name[0] != "_"
     ]
-    described = _descriptions(_SHARED) | _descriptions(display.__doc__)
+    described = entries(_SHARED, "Parameters") | entries(display.__doc__, "Parameters")
     for method in reversed(methods):
-        described |= _descriptions(method.__doc__)
+        described |= entries(method.__doc__, "Parameters")
     for method in methods:
         hide_annotations(method)
         _complete(method, described, display.__name__)
@@ -64,29 +63,11 @@ def documented(display: type[_Class]) -> type[_Class]:
     return display
 
 
-def hide_annotations(function: _Function) -> _Function:
-    """Leave types to the docstring: ``help`` would show annotations as quoted strings."""
-    signature = inspect.signature(function)
-    plain = [each.replace(annotation=each.empty) for each in signature.parameters.values()]
-    cast(Any, function).__signature__ = inspect.Signature(plain)
-    return function
-
-
-def _descriptions(doc: str | None) -> dict[str, str]:
-    """Return what a docstring says of each parameter, by name."""
-    section = inspect.cleandoc(doc or "").partition("Parameters\n----------\n")[2]
-    entries = re.split(r"\n(?=\S)", section.partition("\n\n")[0])
-    return {
-        name.strip(): entry for entry in entries for name in entry.partition(" : ")[0].split(",")
-    }
-
-
 def _complete(method: Any, described: dict[str, str], returned: str) -> None:
     """Describe all parameters of a method, and what it returns."""
-    described = described | _descriptions(method.__doc__)
+    described = described | entries(method.__doc__, "Parameters")
     summary = inspect.cleandoc(method.__doc__ or "").partition("\n\nParameters\n")[0]
-    names = [name for name in inspect.signature(method).parameters if name not in {"self", "cls"}]
     # One entry may describe several parameters; without docstrings (-OO) there is none.
-    entries = dict.fromkeys(described.get(name, name) for name in names)
-    lines = [summary, "", "Parameters", "----------", *entries]
+    found = dict.fromkeys(described.get(name, name) for name in parameters_of(method))
+    lines = [summary, "", "Parameters", "----------", *found]
     method.__doc__ = "\n".join(lines) + _RETURNS.format(returned)

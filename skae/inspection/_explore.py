@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 from sklearn.utils.validation import check_is_fitted
 
+from skae._docs import hide_annotations
 from skae.inspection import _plotting
-from skae.inspection._docs import hide_annotations
 from skae.inspection._plotting import Values
 
 _PRIOR_LIMIT = 3.0

@@ -1,5 +1,7 @@
 """Rules that compute a threshold from training errors, and thresholds chosen from labels."""
 
+from skae._docs import hide_annotations_of
+
 from ._labels import threshold_from_labels
 from ._peaks import POTThreshold
 from ._resolve import resolve_threshold
@@ -21,3 +23,5 @@ __all__ = [
     "resolve_threshold",
     "threshold_from_labels",
 ]
+
+hide_annotations_of(*(globals()[name] for name in __all__))

@@ -153,3 +153,11 @@ def test_documented_attributes_are_those_that_fit_sets(estimator):
 def test_before_fit_there_is_no_fitted_state(estimator):
     state = [name for name in vars(estimator()) if name.endswith("_") and name[0] != "_"]
     assert state == []
+
+
+@pytest.mark.parametrize("name", sorted({**OBJECTS, **METHODS}))
+def test_help_shows_no_quoted_annotations(name):
+    item = {**OBJECTS, **METHODS}[name]
+    if callable(item) and not (isinstance(item, type) and issubclass(item, BaseException)):
+        parameters = inspect.signature(item).parameters.values()
+        assert [p.name for p in parameters if isinstance(p.annotation, str)] == []

@@ -11,6 +11,8 @@ from tests.conventions._source import Module, imports, modules, parse
 
 EVERYWHERE = {
     "_by_value",
+    "_docs",
+    "_explanations",
     "_forks",
     "_messages",
     "_private",
@@ -27,6 +29,8 @@ ALLOWED = {
     "": set(),
     "_contracts": set(),
     "_by_value": set(),
+    "_docs": set(),
+    "_explanations": set(),
     "_forks": set(),
     "_private": set(),
     "_seeds": set(),

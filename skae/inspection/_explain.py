@@ -1,0 +1,263 @@
+"""Explanations of a pipeline's outliers, by the columns that the pipeline was given."""
+
+from __future__ import annotations
+
+import copy
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+from numbers import Integral
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import ArrayLike
+from sklearn.compose import ColumnTransformer
+from sklearn.impute import KNNImputer, SimpleImputer
+from sklearn.pipeline import Pipeline
+from sklearn.preprocessing import FunctionTransformer
+
+from skae._docs import hide_annotations
+from skae._explanations import row_labels, top_features
+from skae.inspection._plotting import unwrap
+
+# A table of any type of values, a column each.
+Table = np.ndarray[Any, np.dtype[Any]]
+
+
+@hide_annotations
+def explain(
+    estimator: Any, X: Any, *, n_features: int = 3, rows: ArrayLike | str | None = None
+) -> pd.DataFrame:
+    """Tell which columns made rows outliers, in the names and units of the columns of `X`.
+
+    The errors of all columns that the steps of a pipeline made of one column of `X` are added up,
+    and the reconstruction goes back through the steps' ``inverse_transform``.
+
+    Parameters
+    ----------
+    estimator : ReconstructionOutlierDetector, Pipeline or search over one, fitted
+        Steps before the detector may be transformers with ``get_feature_names_out``, pipelines of
+        them, and `ColumnTransformer`.
+    X : array-like or dataframe of shape (n_samples, n_features)
+        What `predict` of the estimator takes.
+    n_features : int, default=3
+        Columns to name for each row, those with the largest errors.
+    rows : array-like of int, "all" or None, default=None
+        Positions of the rows to explain. None: all rows that `predict` gives -1.
+
+    Returns
+    -------
+    explanation : DataFrame
+        `n_features` lines for each row, with "row" (its label in `X`), "position" (counted from
+        0), "feature" (a column of `X`; a tuple of columns where a step mixes them, as PCA does),
+        "value" and "reconstruction" in the units of that column, "error", and "share", the
+        fraction of the sum of the row's errors. The reconstruction is NaN where a step has no
+        ``inverse_transform``; so are both for several columns.
+
+    Raises
+    ------
+    ValueError
+        If a row is asked for that `X` does not have, or if `n_features` is not positive.
+    TypeError
+        If a step does not say what it makes of its columns.
+
+    See Also
+    --------
+    skae.ReconstructionOutlierDetector.explain : The same for a detector alone, with groups.
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> from sklearn.compose import make_column_transformer
+    >>> from sklearn.pipeline import make_pipeline
+    >>> from sklearn.preprocessing import OneHotEncoder, StandardScaler
+    >>> from skae import ReconstructionOutlierDetector
+    >>> from skae.inspection import explain
+    >>> X = pd.DataFrame({"height": [180.0, 175, 168, 190] * 20, "team": [*"abcd"] * 20})
+    >>> columns = make_column_transformer(
+    ...     (StandardScaler(), ["height"]), (OneHotEncoder(sparse_output=False), ["team"])
+    ... )
+    >>> detector = ReconstructionOutlierDetector(latent_dim=2, epochs=300, random_state=0)
+    >>> pipe = make_pipeline(columns, detector).fit(X)
+    >>> X.loc[0, "height"] = 240.0
+    >>> explain(pipe, X, n_features=1, rows=[0])[["row", "feature", "value"]]
+       row feature  value
+    0    0  height  240.0
+    """
+    detector, encoded = unwrap(estimator, X, "feature_errors", "explain")
+    positions = _positions(rows, detector, encoded)
+    if len(positions) == 0:  # a table of the same columns without a line
+        return explain(estimator, X, n_features=n_features, rows=[0]).iloc[:0]
+    picked = _pick(encoded, positions)
+    names = list(getattr(X, "columns", [f"x{number}" for number in range(np.shape(X)[1])]))
+    origin = _Origin.of(_transformers(estimator), names)
+    owners = list(dict.fromkeys(origin.columns))
+    place = {owner: number for number, owner in enumerate(owners)}
+    sums = np.zeros((len(positions), len(owners)))
+    found = np.nan_to_num(detector.feature_errors(picked))
+    for columns, of_column in zip(origin.columns, found.T, strict=True):
+        sums[:, place[columns]] += of_column
+    features = [tuple(names[c] for c in made) if made[1:] else names[made[0]] for made in owners]
+    labels = row_labels(X, len(X))[positions]
+    value, rebuilt = [
+        pd.DataFrame(
+            {n: np.nan if made[1:] else table[:, made[0]] for n, made in enumerate(owners)},
+            index=labels,
+        )
+        for table in (
+            np.asarray(_pick(X, positions), object),
+            origin.inverse(detector.reconstruct(picked)),
+        )
+    ]
+    errors = pd.DataFrame(sums, labels, pd.Index(features, tupleize_cols=False))
+    lines = top_features(errors, value, rebuilt, positions=positions, n_features=n_features)
+    return lines.infer_objects()
+
+
+def _positions(rows: Any, detector: Any, encoded: Any) -> Table:
+    n_samples = len(encoded) if hasattr(encoded, "__len__") else encoded.shape[0]
+    if rows is None:
+        return np.flatnonzero(detector.predict(encoded) == -1)
+    if isinstance(rows, str) and rows == "all":
+        return np.arange(n_samples)
+    positions = np.atleast_1d(np.asarray(rows))
+    positions = positions if positions.size else positions.astype(np.intp)
+    is_valid = positions.dtype.kind in "iu" and positions.ndim == 1
+    if not is_valid or not ((positions >= 0) & (positions < n_samples)).all():
+        raise ValueError(
+            f"rows must be positions from 0 to {n_samples - 1}, 'all', or None for all outliers; "
+            f"got {rows!r}."
+        )
+    return positions
+
+
+def _pick(X: Any, positions: Table) -> Any:
+    return X.iloc[positions] if hasattr(X, "iloc") else np.asarray(X)[positions]
+
+
+def _transformers(estimator: Any) -> list[Any]:
+    """Return the steps before the detector, outermost first."""
+    estimator = getattr(estimator, "best_estimator_", estimator)
+    if not isinstance(estimator, Pipeline):
+        return []
+    return [*[step for _, step in estimator.steps[:-1]], *_transformers(estimator.steps[-1][1])]
+
+
+@dataclass(frozen=True)
+class _Origin:
+    """Where the columns that steps give come from.
+
+    Parameters
+    ----------
+    columns : list of tuple of int
+        The input columns that each output column was made of.
+    inverse : callable
+        Maps outputs to inputs, an object array; NaN where there is no way back.
+    """
+
+    columns: list[tuple[int, ...]]
+    inverse: Callable[[Table], Table]
+
+    @classmethod
+    def of(cls, steps: list[Any], names: list[Any]) -> _Origin:
+        """Follow columns of these names through steps, one after another."""
+        origins: list[_Origin] = []
+        columns: list[tuple[int, ...]] = [(number,) for number in range(len(names))]
+        for step in steps:
+            if step is None or step == "passthrough":
+                continue
+            origin = _origin_of_step(step, names)
+            columns = [_union(columns, made_of) for made_of in origin.columns]
+            origins.append(origin)
+            names = _output_names(step, names, len(columns))
+
+        def inverse(table: Table) -> Table:
+            for origin in reversed(origins):
+                table = origin.inverse(table)
+            return np.asarray(table, object)
+
+        return cls(columns, inverse)
+
+
+def _union(columns: list[tuple[int, ...]], made_of: tuple[int, ...]) -> tuple[int, ...]:
+    return tuple(sorted({source for number in made_of for source in columns[number]}))
+
+
+def _origin_of_step(step: Any, names: list[Any]) -> _Origin:
+    if isinstance(step, Pipeline):
+        return _Origin.of([inner for _, inner in step.steps], names)
+    if isinstance(step, ColumnTransformer):
+        return _origin_of_blocks(step, names)
+    columns = _made_of(step, len(names))
+    return _Origin(columns, lambda table: _inverse(step, table, len(names)))
+
+
+def _origin_of_blocks(step: ColumnTransformer, names: list[Any]) -> _Origin:
+    blocks = []
+    for name, inner, chosen in step.transformers_:
+        outputs = step.output_indices_[name]
+        if inner != "drop" and outputs.stop > outputs.start:
+            inputs = _column_numbers(chosen, names)
+            steps = [] if isinstance(inner, str) else [inner]
+            blocks.append((outputs, inputs, _Origin.of(steps, [names[i] for i in inputs])))
+    columns: list[tuple[int, ...]] = [()] * max(outputs.stop for outputs, *_ in blocks)
+    for outputs, inputs, origin in blocks:
+        columns[outputs] = [tuple(sorted(inputs[i] for i in made)) for made in origin.columns]
+
+    def inverse(table: Table) -> Table:
+        result = np.full((len(table), len(names)), np.nan, object)
+        for outputs, inputs, origin in blocks:
+            result[:, inputs] = origin.inverse(table[:, outputs])
+        return result
+
+    return _Origin(columns, inverse)
+
+
+def _column_numbers(chosen: Any, names: list[Any]) -> list[int]:
+    """Return positions of what a ColumnTransformer's column specification names."""
+    numbers = pd.Series(range(len(names)), index=pd.Index(names, tupleize_cols=False))
+    each: Any = [chosen] if isinstance(chosen, (str, Integral)) else chosen
+    ends = (each.start, each.stop) if isinstance(each, slice) else (each := list(each))
+    by_name = any(isinstance(one, str) for one in ends)
+    return [int(number) for number in (numbers.loc[each] if by_name else numbers.iloc[each])]
+
+
+def _made_of(step: Any, n_inputs: int) -> list[tuple[int, ...]]:
+    """Return the inputs of each output of one transformer, by the names that it gives them."""
+    markers = [f"\0{number}\0" for number in range(n_inputs)]
+    unnamed = copy.copy(step)
+    vars(unnamed).pop("feature_names_in_", None)
+    try:
+        outputs = unnamed.get_feature_names_out(np.array(markers, object))
+    except (AttributeError, ValueError) as error:
+        raise TypeError(
+            f"explain can't tell which columns {step!r} makes of which: it needs a "
+            "get_feature_names_out that takes the names of its inputs. A FunctionTransformer has "
+            'one with feature_names_out="one-to-one".'
+        ) from error
+    found = [tuple(map(int, re.findall("\0([0-9]+)\0", str(output)))) for output in outputs]
+    return [numbers or tuple(range(n_inputs)) for numbers in found]
+
+
+def _output_names(step: Any, names: list[Any], n_outputs: int) -> list[Any]:
+    """Return the names under which the next step chooses columns."""
+    try:
+        return list(step.get_feature_names_out())
+    except (AttributeError, ValueError):
+        return names if len(names) == n_outputs else [f"x{i}" for i in range(n_outputs)]
+
+
+def _inverse(step: Any, table: Table, n_inputs: int) -> Table:
+    if isinstance(step, (SimpleImputer, KNNImputer)) and table.shape[1] == n_inputs:
+        return table
+    one_way = isinstance(step, FunctionTransformer) and step.func is not None
+    if not hasattr(step, "inverse_transform") or (one_way and step.inverse_func is None):
+        return np.full((len(table), n_inputs), np.nan, object)
+    try:
+        numbers = np.asarray(table, np.float64)
+    except (TypeError, ValueError):  # the step got categories from a later one's way back
+        numbers = table
+    if getattr(step, "drop_idx_", None) is not None:  # the encoder's way back takes zeros and ones
+        numbers = np.round(numbers)
+    return np.asarray(step.inverse_transform(numbers), object)
