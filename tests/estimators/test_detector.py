@@ -226,6 +226,7 @@ def test_explain_without_outliers_is_an_empty_table(table):
     explained = _detector(table, threshold=1e9).explain(table)
     assert list(explained.columns) == [
         "row",
+        "position",
         "feature",
         "value",
         "reconstruction",
