@@ -81,7 +81,12 @@ def warn_of_labels(y: Any) -> None:
 
 
 def check_rows(
-    estimator: BaseEstimator, X: Any, *, reset: bool, shape: Shape | None = None
+    estimator: BaseEstimator,
+    X: Any,
+    *,
+    reset: bool,
+    shape: Shape | None = None,
+    name: str = "X",
 ) -> tuple[FloatArray, Shape]:
     """Check rows that go into an estimator.
 
@@ -96,6 +101,8 @@ def check_rows(
         Whether the estimator is being fitted.
     shape : tuple of int or None
         Shape that one sample must have where `X` has more than two axes.
+    name : str, default="X"
+        By which errors call it.
 
     Returns
     -------
@@ -106,14 +113,14 @@ def check_rows(
     """
     if not reset and _is_plain_table(estimator, X):
         return X, X.shape[1:]
-    check_numbers(X, "X")
+    check_numbers(X, name)
     X = _as_rows(X)
     came = tuple(X.shape[1:]) if getattr(X, "ndim", 0) > 2 else None
     if came is not None:
         if not reset and came != shape:
             raise ValueError(
-                f"X has samples of shape {came}, but {type(estimator).__name__} was fitted on "
-                f"samples of shape {shape}. Reshape X, or pass one flat row for each sample."
+                f"{name} has samples of shape {came}, but {type(estimator).__name__} was fitted on "
+                f"samples of shape {shape}. Reshape {name}, or pass one flat row for each sample."
             )
         if 0 in X.shape:
             raise ValueError(
@@ -122,9 +129,9 @@ def check_rows(
             )
         X = X.reshape(len(X), -1)
     mapped = isinstance(X, np.memmap)
-    with _columns_named(X if came is None else None, "X"):
+    with _columns_named(X if came is None else None, name):
         X = validate_data(estimator, X, reset=reset, dtype=FLOAT_DTYPES)
-        check_float32_range(X, "X")
+        check_float32_range(X, name)
     if mapped and X.base is not None:
         # The engine goes through a file in chunks; scikit-learn returns a plain view of it.
         X = X.view(np.memmap)
@@ -137,12 +144,14 @@ def _columns_named(table: Any, name: str) -> Iterator[None]:
     try:
         yield
     except ValueError as error:
-        columns = _unusable_columns(table) if re.search("NaN|infinity", str(error)) else []
+        # scikit-learn calls whatever it checks X.
+        said = re.sub(r"\bX\b", name, str(error))
+        columns = _unusable_columns(table) if re.search("NaN|infinity", said) else []
         if not columns:
-            raise
+            raise type(error)(said) from None
         more = f" and {len(columns) - _SHOWN} more" if len(columns) > _SHOWN else ""
         raise ValueError(
-            f"{error}\nColumns of {name} with such values (and how many): "
+            f"{said}\nColumns of {name} with such values (and how many): "
             f"{', '.join(columns[:_SHOWN])}{more}."
         ) from None
 
@@ -186,16 +195,17 @@ def _as_rows(X: Any) -> Any:
     return X
 
 
-def check_targets(y: Any, n_samples: int) -> FloatArray:
+def check_targets(y: Any, n_samples: int, name: str = "y", inputs: str = "X") -> FloatArray:
     """Check a denoiser's clean rows, of any width and any number of axes."""
-    check_numbers(y, "y")
-    with _columns_named(y, "y"):
-        y = check_array(y, ensure_2d=False, allow_nd=True, dtype=FLOAT_DTYPES, input_name="y")
-        check_float32_range(y, "y")
+    check_numbers(y, name)
+    with _columns_named(y, name):
+        y = check_array(y, ensure_2d=False, allow_nd=True, dtype=FLOAT_DTYPES, input_name=name)
+        check_float32_range(y, name)
     if len(y) != n_samples:
         raise ValueError(
             "Found input variables with inconsistent numbers of samples: "
-            f"X has {n_samples} rows and y has {len(y)}; give one clean row for each noisy one."
+            f"{inputs} has {n_samples} rows and {name} has {len(y)}; give one clean row for each "
+            "noisy one."
         )
     return y
 

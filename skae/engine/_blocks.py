@@ -253,8 +253,9 @@ class StreamBlocks:
         shapes = [part.shape[1:] for part in batch]
         if shapes != self._stream.shapes:
             raise ValueError(
-                f"Batch {number} of X, counted from 0, has parts with rows of shapes {shapes}, but "
-                f"the first batch has {self._stream.shapes}; all batches must be alike."
+                f"Batch {number} of {self._stream.name}, counted from 0, has parts with rows of "
+                f"shapes {shapes}, but the first batch has {self._stream.shapes}; all batches must "
+                "be alike."
             )
 
     def _joined(self, batches: list[list[FloatArray]]) -> Block:

@@ -19,7 +19,7 @@ from skae.engine._blocks import BlockSource, Layout, RowBlocks, StreamBlocks
 from skae.engine._deferred import DeferredNetwork, frozen
 from skae.engine._keras_loop import Watch, train_by_keras
 from skae.engine._program import Program, State, build_program, computes_alike
-from skae.engine._rows import Rows, Stream, is_stream
+from skae.engine._rows import Rows, Stream, as_samples
 from skae.engine._selection import Traits, obstacle, traits_of, wants_xla
 from skae.engine._tensors import NotPureError
 
@@ -121,7 +121,7 @@ class _Training:
         reason = obstacle(callbacks)
         if reason is not None:
             raise NotPureError(reason)
-        self._samples = _samples(rows, plan.batch_size)
+        self._samples = as_samples(rows, plan.batch_size)
         if frozen(network):
             raise NotPureError("weights were frozen or unfrozen after the model was built")
         traits = self._traits()
@@ -129,7 +129,7 @@ class _Training:
         xla = wants_xla(traits, self._samples, plan)
         self._passes: list[_Pass] = []
         packed = traits.is_packable and not xla
-        held_out = [] if validation is None else [_samples(validation, plan.batch_size)]
+        held_out = [] if validation is None else [as_samples(validation, plan.batch_size)]
         for samples in [self._samples, *held_out]:
             training = not self._passes
             one = _Pass(_source(samples, plan, training=training, fixed=xla))
@@ -230,10 +230,6 @@ class _Training:
         _, logs = self._passes[1].run(State(state.trainable, state.fixed, [], first), 0)
         callbacks.on_test_end(logs)
         return {f"val_{name}": value for name, value in logs.items()}
-
-
-def _samples(rows: Batchable, batch_size: int) -> Rows | Stream:
-    return Stream(rows.inputs) if is_stream(rows.inputs) else Rows(rows, batch_size)
 
 
 def _source(

@@ -15,7 +15,7 @@ import numpy as np
 import tensorflow as tf
 
 from skae._contracts import Batchable, TrainingPlan, TrainingResult
-from skae.engine._rows import Rows, Stream, is_stream
+from skae.engine._rows import Rows, Stream, as_samples
 from skae.exceptions import NonFiniteLossError
 
 
@@ -67,9 +67,10 @@ def _dataset(stream: Stream, *, training: bool) -> tf.data.Dataset:
 
 
 def _data(rows: Batchable, plan: TrainingPlan, *, training: bool) -> Any:
-    if is_stream(rows.inputs):
-        return _dataset(Stream(rows.inputs), training=training)
-    return _Batches(Rows(rows), plan, shuffle=training and plan.shuffle)
+    samples = as_samples(rows)
+    if isinstance(samples, Stream):
+        return _dataset(samples, training=training)
+    return _Batches(samples, plan, shuffle=training and plan.shuffle)
 
 
 def train_by_keras(

@@ -202,6 +202,8 @@ class Stream:
     source : tf.data.Dataset, keras.utils.PyDataset or callable
         Of batches ``inputs``, ``(inputs, targets)`` or ``(inputs, targets, sample_weight)``. A
         callable returns a new iterator over them at every call.
+    name : str, default="X"
+        By which errors call it.
 
     Raises
     ------
@@ -211,19 +213,19 @@ class Stream:
         If it has no end, gives no batch, or a batch without rows of values.
     """
 
-    def __init__(self, source: Any) -> None:
-        self.source = source
-        self._iterate = _iteration(source)
+    def __init__(self, source: Any, name: str = "X") -> None:
+        self.source, self.name = source, name
+        self._iterate = _iteration(source, name)
         first = next(self.batches(), None)
         if first is None or len(first[0]) == 0:
             raise ValueError(
-                f"X, a {type(source).__name__}, gave no batch of rows; it must give at least one, "
-                "and a function must return a new iterator at every call."
+                f"{name}, a {type(source).__name__}, gave no batch of rows; it must give at least "
+                "one, and a function must return a new iterator at every call."
             )
         self.first_batch = first
         if first[0].ndim < 2:
             raise ValueError(
-                f"X gave a batch of shape {first[0].shape}; batches must have the shape "
+                f"{name} gave a batch of shape {first[0].shape}; batches must have the shape "
                 "(n_samples, n_features) or (n_samples, ...)."
             )
 
@@ -249,25 +251,48 @@ class Stream:
         ------
         batch : list of ndarray
             Inputs, and targets and weights where the batch has them, in Keras's float type.
+
+        Raises
+        ------
+        ValueError
+            If a value is not finite.
         """
         dtype = keras.config.floatx()
-        for batch in self._iterate(training):
+        for number, batch in enumerate(self._iterate(training)):
             parts = [*batch] if isinstance(batch, (tuple, list)) else [batch]
             arrays = [np.asarray(part, dtype) for part in parts]
             if len(arrays[0]) == 0:
                 continue
+            if not all(is_finite(array) for array in arrays):
+                raise ValueError(
+                    f"Batch {number} of {self.name}, counted from 0, contains NaN, infinity or a "
+                    f"value too large for {dtype}."
+                )
             if len(arrays) == 3:
                 arrays[2] = shaped_weights(arrays[2], arrays[1].shape[1:])
             yield arrays
 
 
-def _iteration(source: Any) -> Callable[[bool], Iterator[Any]]:
+def as_samples(rows: Batchable, batch_size: int = 1) -> Rows | Stream:
+    """Return rows as what batches are made of."""
+    if isinstance(rows.inputs, Stream):
+        return rows.inputs
+    return Stream(rows.inputs) if is_stream(rows.inputs) else Rows(rows, batch_size)
+
+
+def is_finite(array: FloatArray) -> bool:
+    """Tell whether all values are finite, by the sum of their squares where that is enough."""
+    with np.errstate(over="ignore"):
+        return bool(np.isfinite(np.vdot(array, array))) or bool(np.isfinite(array).all())
+
+
+def _iteration(source: Any, name: str) -> Callable[[bool], Iterator[Any]]:
     """Return a function that goes through a source's batches from the start."""
     if isinstance(source, tf.data.Dataset):
         if source.cardinality() == tf.data.INFINITE_CARDINALITY:
             raise ValueError(
-                "X is a tf.data.Dataset without an end; remove repeat(), since every epoch goes "
-                "through X once."
+                f"{name} is a tf.data.Dataset without an end; remove repeat(), since every epoch "
+                f"goes through {name} once."
             )
         return lambda _: iter(source.as_numpy_iterator())
     if isinstance(source, keras.utils.PyDataset):
@@ -275,8 +300,8 @@ def _iteration(source: Any) -> Callable[[bool], Iterator[Any]]:
     if callable(source):
         return lambda _: iter(source())
     raise TypeError(
-        f"X gives batches, but as a {type(source).__name__} it can be gone through only once; pass "
-        "a function that returns a new iterator at every call, a tf.data.Dataset, or a "
+        f"{name} gives batches, but as a {type(source).__name__} it can be gone through only once; "
+        "pass a function that returns a new iterator at every call, a tf.data.Dataset, or a "
         "keras.utils.PyDataset."
     )
 

@@ -141,7 +141,6 @@ def run_errors(
     error: ErrorFunction,
     *,
     per: Literal["row", "value"] = "row",
-    jit_compile: bool | str = "auto",
 ) -> FloatArray:
     """Return the error of the reconstruction of `X`, by row or by value.
 
@@ -152,8 +151,6 @@ def run_errors(
     error : ErrorFunction
         Computed inside the compiled program.
     per : {"row", "value"}, default="row"
-    jit_compile : bool or "auto", default="auto"
-        As in `run`.
 
     Returns
     -------
@@ -161,7 +158,7 @@ def run_errors(
         "row": the mean over all axes but that of samples. What a mask of the outputs leaves out
         doesn't count; by value it is NaN, and a row that is masked as a whole has an error of 0.
     """
-    errors = _score(network, X, _Task("model", error, per, jit_compile is True))
+    errors = _score(network, X, _Task("model", error, per, jit_compile=False))
     return errors.astype(np.float64, copy=False) if per == "row" else errors
 
 

@@ -199,7 +199,7 @@ class BaseAutoencoder(CallbackSupportMixin, KerasWrapper):
         """
         X, _ = self._check_inputs(X)
         reconstruction = self._run("model", X).reshape(X.shape)
-        return r2_of_values(X, reconstruction, sample_weight, _observed(self, X))
+        return r2_of_values(X, reconstruction, sample_weight, observed_values(self, X))
 
     def __sklearn_tags__(self) -> Tags:
         tags = super().__sklearn_tags__()
@@ -288,6 +288,12 @@ class BaseAutoencoder(CallbackSupportMixin, KerasWrapper):
 
     def _check_inputs(self, X: Any) -> tuple[FloatArray, Shape]:
         """Check samples to run the network on; return them flat, with the shape of one."""
+        if not isinstance(X, np.ndarray) and engine.is_stream(X):
+            raise TypeError(
+                f"X is a {type(X).__name__} that gives batches, which only fit and partial_fit "
+                "take; go through it by yourself, for example numpy.concatenate([detector.predict("
+                "batch) for batch in X])."
+            )
         # scikit-learn's check looks at all attributes, for a tenth of the time of one sample.
         if "_deferred" not in vars(self):
             check_is_fitted(self)
@@ -315,7 +321,7 @@ def _plan(fit: BaseAutoencoder, epochs: int, initial_epoch: int) -> TrainingPlan
     )
 
 
-def _observed(fit: BaseAutoencoder, X: FloatArray) -> Any:
+def observed_values(fit: BaseAutoencoder, X: FloatArray) -> Any:
     """Return which values a user-defined network doesn't mask; None for all."""
     if not callable(fit._deferred.recipe.builder):
         return None

@@ -13,7 +13,7 @@ from sklearn.utils import Tags
 from skae._contracts import FloatArray, Shape
 from skae._sklearn import fit_context, with_callbacks
 from skae._validation import check_targets
-from skae.estimators._base import BaseAutoencoder, Mode, r2_of_values
+from skae.estimators._base import BaseAutoencoder, Mode, observed_values, r2_of_values
 from skae.estimators._docs import documented
 from skae.estimators._samples import FitData, Samples
 from skae.estimators._scikeras import Hidden
@@ -227,7 +227,8 @@ class DenoisingRegressor(RegressorMixin, BaseAutoencoder):
                 f"y has {truth.shape[1]} values in each row, but predictions have "
                 f"{prediction.shape[1]}; pass y of the width that fit got."
             )
-        return r2_of_values(truth, prediction, sample_weight)
+        observed = None if truth.shape != X.shape else observed_values(self, samples.inputs)
+        return r2_of_values(truth, prediction, sample_weight, observed)
 
     def __sklearn_tags__(self) -> Tags:
         tags = super().__sklearn_tags__()

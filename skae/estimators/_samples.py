@@ -92,12 +92,14 @@ class StreamedSamples:
     ----------
     source : tf.data.Dataset, keras.utils.PyDataset or callable
         As `skae.engine.Stream` takes it.
+    name : str, default="X"
+        By which errors call it.
     """
 
     sample_weight = None  # a batch brings its own
 
-    def __init__(self, source: Any) -> None:
-        self._stream = Stream(source)
+    def __init__(self, source: Any, name: str = "X") -> None:
+        self._stream = Stream(source, name)
         first = self._stream.first_batch
         self.inputs, self.targets = first[0], first[1] if len(first) > 1 else None
 
@@ -119,8 +121,8 @@ class StreamedSamples:
         )
 
     def batchable(self, shapes: Shapes) -> Batchable:
-        """Return the source as it is."""
-        return Batchable(self._stream.source)
+        """Return the stream as it is."""
+        return Batchable(self._stream)
 
 
 @dataclass(frozen=True)
@@ -190,11 +192,11 @@ def check_validation(estimator: Any, X_val: Any, y_val: Any, shapes: Shapes) -> 
                 "With batches as X_val, y_val must be None; X_val itself gives batches of "
                 "(inputs, targets)."
             )
-        return StreamedSamples(X_val)
-    X_val, _ = check_rows(estimator, X_val, reset=False, shape=shapes.sample)
+        return StreamedSamples(X_val, "X_val")
+    X_val, _ = check_rows(estimator, X_val, reset=False, shape=shapes.sample, name="X_val")
     if y_val is None:
         return Samples(X_val)
-    targets = check_targets(y_val, len(X_val))
+    targets = check_targets(y_val, len(X_val), "y_val", "X_val")
     _output_shape(estimator, targets, shapes, shapes)
     return Samples(X_val, targets)
 

@@ -51,14 +51,13 @@ def test_run(n, jit_compile, make_dense, small_slices):
 
 
 @pytest.mark.parametrize("n", SIZES)
-@pytest.mark.parametrize("jit_compile", ["auto", True])
-def test_errors(n, jit_compile, make_dense, small_slices):
+def test_errors(n, make_dense, small_slices):
     network, X = make_dense(), _rows(n)
     values = np.abs(X - expected(network, X))
-    by_row = engine.run_errors(network, X, absolute, jit_compile=jit_compile)
+    by_row = engine.run_errors(network, X, absolute)
     assert by_row.dtype == np.float64
     np.testing.assert_allclose(by_row, values.mean(axis=1), rtol=1e-5)
-    by_value = engine.run_errors(network, X, absolute, per="value", jit_compile=jit_compile)
+    by_value = engine.run_errors(network, X, absolute, per="value")
     np.testing.assert_allclose(by_value, values, rtol=1e-5, atol=1e-6)
 
 

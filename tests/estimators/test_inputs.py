@@ -290,3 +290,27 @@ def test_set_random_state_of_scikit_learn_reaches_the_estimator(table):
     estimator = small(AutoencoderTransformer, random_state=None)
     set_random_state(estimator)
     assert estimator.random_state == 0
+
+
+@pytest.mark.parametrize(
+    ("spoil", "message"),
+    [
+        (lambda X: X[:, :-1], "X_val has 5 features"),
+        (lambda X: np.where(X > 0.5, np.nan, X), "X_val.* contains NaN"),
+        (lambda X: X * 1e300, "X_val contains infinity or a value too large"),
+        (lambda X: X.reshape(-1, 2, 3), "X_val has samples of shape"),
+        (lambda X: None if X is None else [{"a": 1}], "X_val is a list of dicts"),
+    ],
+)
+def test_errors_about_validation_samples_call_them_so(spoil, message, table):
+    spoiled = spoil(table.astype(np.float64))
+    with pytest.raises((ValueError, TypeError), match=message):
+        small(AutoencoderTransformer).fit(table, X_val=spoiled)
+
+
+def test_errors_about_validation_targets_call_them_so(table):
+    denoiser = small(DenoisingRegressor)
+    with pytest.raises(ValueError, match="X_val has 60 rows and y_val has 59"):
+        denoiser.fit(table, table, X_val=table, y_val=table[1:])
+    with pytest.raises(ValueError, match="y_val.* contains NaN"):
+        denoiser.fit(table, table, X_val=table, y_val=np.full_like(table, np.nan))

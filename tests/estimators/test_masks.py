@@ -7,7 +7,7 @@ from keras import layers
 from numpy.testing import assert_allclose
 from sklearn.metrics import r2_score, roc_auc_score
 
-from skae import AutoencoderTransformer, ReconstructionOutlierDetector
+from skae import AutoencoderTransformer, DenoisingRegressor, ReconstructionOutlierDetector
 
 STEPS, CHANNELS, PAD = 8, 2, -9.0
 
@@ -89,3 +89,11 @@ def test_a_built_in_network_masks_nothing():
     ).fit(X)
     squares = (X - coder.reconstruct(X)) ** 2
     assert_allclose(coder.reconstruction_error(X), squares.mean((1, 2)), rtol=1e-5)
+
+
+def test_the_score_of_a_denoiser_leaves_masked_steps_out():
+    noisy = np.where(MASK, X + np.random.default_rng(0).normal(0, 0.1, X.shape), PAD)
+    noisy = noisy.astype(np.float32)
+    denoiser = DenoisingRegressor(_masking, epochs=2, random_state=0).fit(noisy, X)
+    expected = r2_score(X[MASK], denoiser.predict(noisy)[MASK])
+    assert_allclose(denoiser.score(noisy, X), expected, rtol=1e-5)

@@ -54,7 +54,7 @@ def test_batches_train_as_unshuffled_rows_do(kind, rows):
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_a_detector_learns_its_cut_from_all_batches(kind, rows):
+def test_a_detector_learns_its_threshold_from_all_batches(kind, rows):
     detector = ReconstructionOutlierDetector(**SMALL, contamination=0.1).fit(KINDS[kind](rows))
     assert detector.training_errors_.shape == (50,)
     assert abs((detector.predict(rows) == -1).sum() - 5) <= 1
@@ -114,3 +114,53 @@ def test_batches_that_come_only_once_are_refused(once, rows):
 def test_iterators_as_validation_rows_are_refused(rows):
     with pytest.raises(TypeError, match="only once"):
         AutoencoderTransformer(**SMALL).fit(rows, X_val=_generator(rows)())
+
+
+class Opened:
+    """A function of batches that counts how often it is opened."""
+
+    def __init__(self, rows):
+        self.rows, self.times = rows, 0
+
+    def __call__(self):
+        self.times += 1
+        return _generator(self.rows)()
+
+
+def test_a_stream_is_opened_once_beside_its_epochs(rows):
+    """Once for the first batch; a detector's training errors take one more pass."""
+    source, validation = Opened(rows), Opened(rows)
+    AutoencoderTransformer(**SMALL, engine="compiled").fit(source, X_val=validation)
+    assert (source.times, validation.times) == (3, 3)
+    source = Opened(rows)
+    ReconstructionOutlierDetector(**SMALL, engine="compiled").fit(source)
+    assert source.times == 4
+
+
+@pytest.mark.parametrize("engine", ["compiled", "keras"])
+@pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf])
+@pytest.mark.parametrize("kind", KINDS)
+def test_the_batch_with_a_value_that_is_not_finite_is_named(kind, value, engine, rows):
+    broken = rows.copy()
+    broken[37, 1] = value
+    estimator = AutoencoderTransformer(**SMALL, engine=engine)
+    with pytest.raises(ValueError, match="Batch 2 of X, counted from 0, contains NaN"):
+        estimator.fit(KINDS[kind](broken))
+    with pytest.raises(ValueError, match="Batch 2 of X_val, counted from 0, contains NaN"):
+        estimator.fit(rows, X_val=KINDS[kind](broken))
+
+
+def test_large_finite_values_are_finite(rows):
+    large = (rows + 1) * np.float32(3e19)  # their squares are not
+    estimator = AutoencoderTransformer(**SMALL, loss="mae")
+    assert np.isfinite(estimator.fit(_generator(large)).history_["loss"]).all()
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize(
+    "method", ["predict", "score_samples", "reconstruct", "explain", "recalibrate"]
+)
+def test_only_fits_take_batches(method, kind, rows):
+    detector = ReconstructionOutlierDetector(**SMALL).fit(rows)
+    with pytest.raises(TypeError, match="gives batches, which only fit and partial_fit take"):
+        getattr(detector, method)(KINDS[kind](rows))
