@@ -189,7 +189,7 @@ def judge_peers(normal, test, label):
         for rows in (normal, test)
     )
     is_normal = np.where(unseen <= seen.mean() + seen.std(), 1, -1)
-    verdict("PCA(8), cut at mean + 1 std of its errors", label, is_normal, -unseen, seconds)
+    verdict("PCA(8), threshold at mean + 1 std", label, is_normal, -unseen, seconds)
     forest, seconds = fitted(IsolationForest(random_state=0), normal)
     verdict("IsolationForest", label, forest.predict(test), forest.score_samples(test), seconds)
 
@@ -212,7 +212,7 @@ def draw_beats(detector, test, label, source):
     bins = np.linspace(0, np.quantile(errors, 0.995), 60)
     axes[2].hist(errors[label == 1], bins, color=NORMAL, alpha=0.6, label="normal")
     axes[2].hist(errors[label == -1], bins, color=ABNORMAL, alpha=0.6, label="abnormal")
-    axes[2].axvline(detector.threshold_, color="black", label=f"cut {detector.threshold_:.3f}")
+    axes[2].axvline(detector.threshold_, color="black", label=f"threshold {detector.threshold_:.3f}")
     axes[2].set(title="Errors of all beats", xlabel="mean absolute error", ylabel="beats")
     axes[2].legend(fontsize="small")
     figure.suptitle(f"Heartbeats ({source})")
