@@ -212,7 +212,9 @@ def draw_beats(detector, test, label, source):
     bins = np.linspace(0, np.quantile(errors, 0.995), 60)
     axes[2].hist(errors[label == 1], bins, color=NORMAL, alpha=0.6, label="normal")
     axes[2].hist(errors[label == -1], bins, color=ABNORMAL, alpha=0.6, label="abnormal")
-    axes[2].axvline(detector.threshold_, color="black", label=f"threshold {detector.threshold_:.3f}")
+    axes[2].axvline(
+        detector.threshold_, color="black", label=f"threshold {detector.threshold_:.3f}"
+    )
     axes[2].set(title="Errors of all beats", xlabel="mean absolute error", ylabel="beats")
     axes[2].legend(fontsize="small")
     figure.suptitle(f"Heartbeats ({source})")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import logging
 import threading
 import warnings
@@ -12,11 +13,13 @@ from dataclasses import dataclass
 from typing import Any, NamedTuple
 from weakref import WeakValueDictionary
 
+from skae._private import forget_kernels
 from skae.exceptions import UnsharedProgramWarning
 
 _LOGGER = logging.getLogger("skae")
 # A program of a small network holds about 2 MB.
 MAX_PROGRAMS = 64
+_made = itertools.count(1)
 
 
 class CacheInfo(NamedTuple):
@@ -119,6 +122,12 @@ class Place:
             UnsharedProgramWarning,
             stacklevel=2,
         )
+
+
+def count_program() -> None:
+    """Free the memory of old programs each time that as many were made as are kept."""
+    if next(_made) % MAX_PROGRAMS == 0:
+        forget_kernels()
 
 
 PROGRAMS = Store(MAX_PROGRAMS)

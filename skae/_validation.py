@@ -215,6 +215,12 @@ def _magnitude(X: FloatArray) -> float:
     return max(float(X.max()), -float(X.min()))
 
 
+def is_finite(X: FloatArray) -> bool:
+    """Tell whether all values are finite, by the sum of their squares where that is enough."""
+    with np.errstate(over="ignore"):
+        return bool(np.isfinite(np.vdot(X, X))) or bool(np.isfinite(X).all())
+
+
 def check_float32_range(X: FloatArray, name: str) -> None:
     """Refuse float64 values that become infinite in float32, in which networks are trained."""
     if X.dtype == np.float32 or X.size == 0:

@@ -15,11 +15,11 @@ import tensorflow as tf
 
 from skae._contracts import Batchable, TrainingPlan, TrainingResult
 from skae._forks import check_not_forked
-from skae.engine._blocks import BlockSource, Layout, RowBlocks, StreamBlocks
+from skae.engine._blocks import BlockSource, Layout, RowBlocks, StreamBlocks, as_samples
 from skae.engine._deferred import DeferredNetwork, frozen
 from skae.engine._keras_loop import Watch, train_by_keras
 from skae.engine._program import Program, State, build_program, computes_alike
-from skae.engine._rows import Rows, Stream, as_samples
+from skae.engine._rows import Rows, Stream
 from skae.engine._selection import Traits, obstacle, traits_of, wants_xla
 from skae.engine._tensors import NotPureError
 

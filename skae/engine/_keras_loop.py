@@ -15,7 +15,8 @@ import numpy as np
 import tensorflow as tf
 
 from skae._contracts import Batchable, TrainingPlan, TrainingResult
-from skae.engine._rows import Rows, Stream, as_samples
+from skae.engine._blocks import as_samples
+from skae.engine._rows import Rows, Stream
 from skae.exceptions import NonFiniteLossError
 
 

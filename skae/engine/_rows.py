@@ -18,6 +18,7 @@ import tensorflow as tf
 from numpy.typing import NDArray
 
 from skae._contracts import Batchable, FloatArray, Shape
+from skae._validation import is_finite
 
 Indices = NDArray[np.int64]
 # Rows are gathered from disk in chunks of this size, one at a time.
@@ -263,27 +264,12 @@ class Stream:
             arrays = [np.asarray(part, dtype) for part in parts]
             if len(arrays[0]) == 0:
                 continue
-            if not all(is_finite(array) for array in arrays):
-                raise ValueError(
-                    f"Batch {number} of {self.name}, counted from 0, contains NaN, infinity or a "
-                    f"value too large for {dtype}."
-                )
+            if not all(map(is_finite, arrays)):
+                what = f"NaN, infinity or a value too large for {dtype}"
+                raise ValueError(f"Batch {number} of {self.name}, counted from 0, contains {what}.")
             if len(arrays) == 3:
                 arrays[2] = shaped_weights(arrays[2], arrays[1].shape[1:])
             yield arrays
-
-
-def as_samples(rows: Batchable, batch_size: int = 1) -> Rows | Stream:
-    """Return rows as what batches are made of."""
-    if isinstance(rows.inputs, Stream):
-        return rows.inputs
-    return Stream(rows.inputs) if is_stream(rows.inputs) else Rows(rows, batch_size)
-
-
-def is_finite(array: FloatArray) -> bool:
-    """Tell whether all values are finite, by the sum of their squares where that is enough."""
-    with np.errstate(over="ignore"):
-        return bool(np.isfinite(np.vdot(array, array))) or bool(np.isfinite(array).all())
 
 
 def _iteration(source: Any, name: str) -> Callable[[bool], Iterator[Any]]:
@@ -301,8 +287,7 @@ def _iteration(source: Any, name: str) -> Callable[[bool], Iterator[Any]]:
         return lambda _: iter(source())
     raise TypeError(
         f"{name} gives batches, but as a {type(source).__name__} it can be gone through only once; "
-        "pass a function that returns a new iterator at every call, a tf.data.Dataset, or a "
-        "keras.utils.PyDataset."
+        "pass a function that returns a new iterator at every call, or a dataset."
     )
 
 

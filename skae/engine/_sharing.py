@@ -30,7 +30,7 @@ from skae._by_value import (
     without,
 )
 from skae._private import all_layers
-from skae._store import PROGRAMS, TRAITS, Place
+from skae._store import PROGRAMS, TRAITS, Place, count_program
 
 _LOGGER = logging.getLogger("skae")
 # Programs kept with one network: a caller may make a new error function for every call.
@@ -274,6 +274,8 @@ class Programs:
             doubtful = found is not None and not certain
             place = Place(network, found, is_doubtful=doubtful, is_verifiable=not certain)
             yield place
+            if not traits and place.program is not found:
+                count_program()
             if key and shared is None:
                 store.put((name, key.value), place.program)
         self._kept[here] = place.program
