@@ -4,13 +4,18 @@ PYTEST_ARGS ?=
 BIN := .venv/bin
 STAMP := .venv/.installed-
 
-.PHONY: help demo test lint docs bench reproduce clean
+LOWEST := .venv-lowest
+LOWEST_TESTS := tests/estimators/test_compliance.py tests/estimators/test_pickling.py \
+  tests/engine/test_equality.py tests/engine/test_scoring.py tests/test_private_names.py
+
+.PHONY: help demo test test-lowest lint docs bench reproduce clean
 .NOTPARALLEL:
 .DELETE_ON_ERROR:
 
 help:
 	@echo "make demo        compress, denoise and detect on real data; writes three pictures"
 	@echo "make test        the test suite, on two processes"
+	@echo "make test-lowest the engine and compliance tests, with the oldest releases allowed"
 	@echo "make lint        ruff and mypy"
 	@echo "make docs        the site, in docs/_build/html; warnings are errors"
 	@echo "make bench       speed and memory beside raw Keras, SciKeras, scikit-learn and PyOD"
@@ -30,6 +35,17 @@ demo: $(STAMP)plot
 test: $(STAMP)test
 	@$(BIN)/python -m pytest -q -n 2 --dist loadfile $(PYTEST_ARGS)
 
+# In an environment of its own, with the oldest releases that pyproject.toml allows.
+$(LOWEST)/.installed: pyproject.toml tests/lowest.txt
+	@$(PYTHON) -m venv --clear $(LOWEST)
+	@echo "Installing the oldest releases into $(LOWEST) (once, some minutes)"
+	@$(LOWEST)/bin/python -m pip install -qq --disable-pip-version-check \
+	  --editable ".[test]" --constraint tests/lowest.txt
+	@touch $@
+
+test-lowest: $(LOWEST)/.installed
+	@$(LOWEST)/bin/python -m pytest -q -n 2 --dist loadfile $(LOWEST_TESTS) $(PYTEST_ARGS)
+
 lint: $(STAMP)lint
 	@$(BIN)/ruff check .
 	@$(BIN)/ruff format --check .
@@ -46,5 +62,5 @@ reproduce: $(STAMP)plot
 	@$(BIN)/python examples/reproduce.py
 
 clean:
-	rm -rf .venv build dist demo-output docs/_build docs/auto_examples docs/generated \
+	rm -rf .venv $(LOWEST) build dist demo-output docs/_build docs/auto_examples docs/generated \
 	  docs/sg_execution_times.rst .pytest_cache .mypy_cache .ruff_cache

@@ -10,6 +10,7 @@ import importlib
 from typing import TYPE_CHECKING
 
 from skae import _forks  # noqa: F401  before anybody uses TensorFlow, and forks
+from skae._version import __version__
 
 if TYPE_CHECKING:
     from skae.estimators import (
@@ -18,8 +19,6 @@ if TYPE_CHECKING:
         ReconstructionOutlierDetector,
         VariationalAutoencoder,
     )
-
-__version__ = "0.1.0"
 
 __all__ = [
     "AutoencoderTransformer",

@@ -6,11 +6,9 @@ pickled.
 
 from __future__ import annotations
 
-import functools
 import warnings
 from collections.abc import Iterable
 from dataclasses import fields
-from importlib.metadata import version
 from typing import Any
 
 import keras
@@ -18,6 +16,7 @@ import sklearn
 from sklearn.exceptions import InconsistentVersionWarning
 
 from skae._contracts import Recipe
+from skae._version import __version__
 from skae.engine import freeze, trainability
 from skae.estimators._parameters import ByValue, by_value, unused_callbacks
 from skae.estimators._recipe import defer
@@ -79,10 +78,5 @@ def _from_mapping(recipe: dict[str, Any], compiled: dict[str, Any]) -> Recipe:
     )
 
 
-@functools.cache
-def _installed() -> str:
-    return version("skae")  # read from disk
-
-
 def _versions() -> str:
-    return f"skae {_installed()}, Keras {keras.__version__}, scikit-learn {sklearn.__version__}"
+    return f"skae {__version__}, Keras {keras.__version__}, scikit-learn {sklearn.__version__}"

@@ -21,6 +21,7 @@ EVERYWHERE = {
     "_store",
     "_tables",
     "_tensorflow",
+    "_version",
     "_xla_context",
     "exceptions",
 }
@@ -39,6 +40,7 @@ ALLOWED = {
     "_messages": set(),
     "_random": set(),
     "_tensorflow": set(),
+    "_version": set(),
     "_xla_context": set(),
     "exceptions": set(),
     "_sklearn": set(),

@@ -1,6 +1,7 @@
 """Pickles keep results bit for bit, in a fresh process too, and one set of weights."""
 
 import copy
+import importlib.metadata
 import io
 import pickle
 import subprocess
@@ -337,3 +338,17 @@ def test_a_search_takes_objects_of_ones_own_to_its_workers(table):
         error_score="raise",
     )
     assert search.fit(table).best_estimator_.loss.power == 3.0
+
+
+def test_a_package_without_metadata_is_pickled(monkeypatch, fitted):
+    """From a zip file, a frozen application, or a folder on the path."""
+
+    def missing(name):
+        raise importlib.metadata.PackageNotFoundError(name)
+
+    monkeypatch.setattr(importlib.metadata, "version", missing)
+    monkeypatch.setattr(importlib.metadata, "distribution", missing)
+    for estimator in fitted.values():
+        pickle.loads(pickle.dumps(estimator))
+        copy.deepcopy(estimator)
+        joblib.hash(estimator)

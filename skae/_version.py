@@ -1,0 +1,3 @@
+"""The version of skae, which needs no metadata of an installation."""
+
+__version__ = "0.1.0"
