@@ -207,6 +207,7 @@ class Programs:
         self._keys: dict[Hashable, Key | None] = {}
         self._kept: dict[Hashable, Any] = {}
         self._inherited: dict[Hashable, Any] = {}
+        self.has_warned = False
 
     def inherit(self, other: Programs) -> None:
         """Let those of another network of the same recipe serve this one, once verified."""

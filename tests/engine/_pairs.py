@@ -75,6 +75,7 @@ def check_pair(first, second, between=None, squared=lambda x, r: (x - r) ** 2):
     assert _differ(outcome, before), "the pair shows nothing"
     warned = [str(warning.message) for warning in caught]
     assert all(NAME in message for message in warned), warned
+    assert len(warned) <= 1, warned
     return warned
 
 
