@@ -137,34 +137,7 @@ class ReconstructionOutlierDetector(OutlierMixin, BaseAutoencoder):
         jit_compile: bool | str = "auto",
         **routed: Any,
     ) -> None:
-        self.model = model
-        self.latent_dim = latent_dim
-        self.hidden_layer_sizes = hidden_layer_sizes
-        self.activation = activation
-        self.output_activation = output_activation
-        self.input_shape = input_shape
-        self.error = error
-        self.threshold = threshold
-        self.n_std = n_std
-        self.contamination = contamination
-        self.calibration = calibration
-        self.noise = noise
-        self.optimizer = optimizer
-        self.loss = loss
-        self.metrics = metrics
-        self.epochs = epochs
-        self.batch_size = batch_size
-        self.shuffle = shuffle
-        self.validation_split = validation_split
-        self.early_stopping = early_stopping
-        self.patience = patience
-        self.callbacks = callbacks
-        self.warm_start = warm_start
-        self.verbose = verbose
-        self.random_state = random_state
-        self.engine = engine
-        self.jit_compile = jit_compile
-        self.__dict__.update(routed)
+        self._keep(locals())
 
     @property
     def offset_(self) -> float:

@@ -74,6 +74,11 @@ class KerasWrapper(BaseWrapper):
 
     __repr__ = BaseEstimator.__repr__
 
+    def _keep(self, given: dict[str, Any]) -> None:
+        """Keep what the constructor was given, as it is: its ``locals()``."""
+        own = {name: value for name, value in given.items() if name not in ("self", "routed")}
+        self.__dict__.update(own, **given["routed"])
+
     def set_params(self, **params: Any) -> KerasWrapper:
         """Set parameters, routed ones (``optimizer__learning_rate``) among them.
 
