@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import operator
 import threading
 from collections.abc import Callable, Hashable, Sequence
 from contextlib import nullcontext
@@ -15,9 +16,9 @@ import tensorflow as tf
 from skae._by_value import NOT_IN_PROGRAMS, UnshareableError, config_of, without
 from skae._contracts import Arrays, Network, Recipe
 from skae._forks import check_not_forked
-from skae._private import all_layers, build_optimizer
+from skae._private import build_optimizer
 from skae._store import TRAITS
-from skae.engine._sharing import Key, LayerKeys, Programs
+from skae.engine._sharing import Key, LayerKeys, Programs, replaceable
 from skae.engine._tensors import assign, copied, read, weight_variables
 
 
@@ -53,7 +54,7 @@ class DeferredNetwork:
         self._lock = threading.RLock()
         self.programs = Programs(self, find_key, _settings)
         self._doubles: Arrays | None = None
-        self._is_exposed = False
+        self._is_exposed, self._parts = False, list[Any]()
         self._optimizer: Any = None
 
     @property
@@ -85,8 +86,18 @@ class DeferredNetwork:
     def expose(self) -> Network:
         """Return the network for good: from now on its variables are what counts."""
         with self._lock:
-            self._is_exposed = True
+            if not self._is_exposed:
+                self._parts, self._is_exposed = replaceable(self.network.model), True
             return self.network
+
+    @property
+    def is_changed(self) -> bool:
+        """Whether layers were changed by hand since: an activation, or quantized weights."""
+        if not self._is_exposed:
+            return False
+        parts = replaceable(self.network.model)
+        same = len(parts) == len(self._parts) and all(map(operator.is_, parts, self._parts))
+        return not same
 
     def forget_model(self) -> None:
         """Go back to arrays, where nobody has seen the model and skae can build it again."""
@@ -158,6 +169,11 @@ class DeferredNetwork:
 
     def state(self) -> tuple[Arrays, Arrays | None]:
         """Return copies of `values` and `slots`, as pickles keep them."""
+        if self.is_changed:
+            raise ValueError(
+                "Layers of model_ were changed by hand, and a pickle or further training would "
+                "lose that; make the change in a function, and pass it as model=."
+            )
         slots = self.slots()
         arrays = [[np.asarray(v).copy() for v in part] for part in (self.values(), slots or [])]
         return arrays[0], None if slots is None else arrays[1]
@@ -209,26 +225,6 @@ def _find_start(network: DeferredNetwork) -> tuple[Any, Any]:
     if not all(slot.strides in ((), (0,) * slot.ndim) for slot in slots):
         weights = None  # a slot that starts as a copy of a weight, say
     return weights, list(zip([v.name for v in variables], slots, strict=True))
-
-
-def trainability(network: DeferredNetwork) -> tuple[list[bool], list[bool]] | None:
-    """Return which layers and variables are trained, None where it is as the model was built."""
-    if not frozen(network):
-        return None
-    layers = all_layers(network.network.model)
-    return [layer.trainable for layer in layers], [v.trainable for v in network.variables]
-
-
-def freeze(network: DeferredNetwork, trained: tuple[list[bool], list[bool]] | None) -> None:
-    """Have a network train what `trainability` says of another of its recipe."""
-    if trained is None:
-        return
-    model = network.expose().model
-    build_optimizer(model)  # for all weights, as the other one was
-    variables = network.variables
-    for parts, flags in ((all_layers(model), trained[0]), (variables, trained[1])):
-        for part, flag in zip(parts, flags, strict=True):
-            part.trainable = flag
 
 
 def chosen_device() -> str | None:

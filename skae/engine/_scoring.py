@@ -164,7 +164,7 @@ def run_errors(
 
 def _score(network: DeferredNetwork, X: Any, task: _Task) -> FloatArray:
     check_not_forked()
-    is_small = isinstance(X, np.ndarray) and len(X) <= MAX_ROWS
+    is_small = isinstance(X, np.ndarray) and len(X) <= MAX_ROWS and not network.is_changed
     if is_small and not task.jit_compile and problem() is None:
         stack = _stack(network, task.part, X)
         if stack is not None:
@@ -227,7 +227,7 @@ def _scorer(
         result = task.measure(rows, network.view(task.part)(rows, training=False))
         return np.asarray(result).astype(source.dtype, copy=False)
 
-    if problem() is not None:
+    if problem() is not None or network.is_changed:
         return by_keras
 
     def alike(program: Any) -> bool | None:

@@ -16,8 +16,16 @@ import tensorflow as tf
 from keras import tree
 
 from skae._contracts import TrainingPlan
-from skae._private import has_neutral_steps, problem, profiles_batches, schedule_of, spares_weights
-from skae.engine._deferred import DeferredNetwork
+from skae._private import (
+    all_layers,
+    build_optimizer,
+    has_neutral_steps,
+    problem,
+    profiles_batches,
+    schedule_of,
+    spares_weights,
+)
+from skae.engine._deferred import DeferredNetwork, frozen
 from skae.engine._rows import Rows, Stream
 from skae.engine._tensors import is_packable
 
@@ -265,3 +273,23 @@ def _is_users(part: Any) -> bool:
     kind = part if inspect.isroutine(part) or isinstance(part, type) else type(part)
     module = str(getattr(kind, "__module__", ""))
     return module.partition(".")[0] not in ("keras", "skae", "tensorflow")
+
+
+def trainability(network: DeferredNetwork) -> tuple[list[bool], list[bool]] | None:
+    """Return which layers and variables are trained, None where it is as the model was built."""
+    if not frozen(network):
+        return None
+    layers = all_layers(network.network.model)
+    return [layer.trainable for layer in layers], [v.trainable for v in network.variables]
+
+
+def freeze(network: DeferredNetwork, trained: tuple[list[bool], list[bool]] | None) -> None:
+    """Have a network train what `trainability` says of another of its recipe."""
+    if trained is None:
+        return
+    model = network.expose().model
+    build_optimizer(model)  # for all weights, as the other one was
+    variables = network.variables
+    for parts, flags in ((all_layers(model), trained[0]), (variables, trained[1])):
+        for part, flag in zip(parts, flags, strict=True):
+            part.trainable = flag

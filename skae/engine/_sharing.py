@@ -188,6 +188,15 @@ def _own_names(layer: keras.layers.Layer) -> frozenset[str]:
     return frozenset(name for name in vars(layer) if not name.startswith("_self_"))
 
 
+def replaceable(model: keras.Model) -> list[Any]:
+    """Return what a caller may replace on Keras's own layers: attributes, and types of numbers."""
+    layers = [layer for layer in all_layers(model) if type(layer) in STOCK]
+    parts = [layer.dtype_policy for layer in layers]
+    for layer in layers:
+        parts += [v for name, v in vars(layer).items() if name[0] != "_" and name != "built"]
+    return parts
+
+
 class Programs:
     """The programs of one network: those of its key, shared with all equal ones, or its own.
 

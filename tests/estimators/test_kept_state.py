@@ -10,6 +10,7 @@ from numpy.testing import assert_allclose, assert_array_equal
 
 from skae import AutoencoderTransformer
 from skae.engine import clear_cache
+from tests.estimators import tutorial_models
 from tests.estimators._cases import small
 
 
@@ -90,3 +91,53 @@ def test_each_batch_of_a_stream_is_one_step(table, engine):
 
     estimator = small(AutoencoderTransformer, epochs=3, engine=engine).fit(batches)
     assert int(estimator.model_.optimizer.iterations) == 9
+
+
+def _dense_layers(model):
+    inner = [layer for part in model.layers for layer in getattr(part, "layers", [part])]
+    return [layer for layer in inner if isinstance(layer, keras.layers.Dense)]
+
+
+def _quantize(model):
+    for layer in _dense_layers(model):
+        layer.quantize("int8")
+
+
+def _set_activation(model):
+    _dense_layers(model)[0].activation = keras.activations.tanh
+
+
+def _set_bias(model):
+    _dense_layers(model)[0].use_bias = False
+
+
+@pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")  # Keras's own
+@pytest.mark.parametrize("change", [_quantize, _set_activation, _set_bias])
+@pytest.mark.parametrize("model", ["dense", tutorial_models.functional])
+def test_layers_changed_by_hand_count(model, change, table):
+    """Scores are those of the model that can be seen, and nothing keeps the old one silently."""
+    estimator = small(AutoencoderTransformer, model=model).fit(table)
+    before = estimator.reconstruct(table)
+    for layer in _dense_layers(estimator.model_):
+        layer.bias.assign_add(0.1 * keras.ops.ones_like(layer.bias))
+    change(estimator.model_)
+    many = np.tile(table, (5, 1))
+    for rows in (table[:3], many):
+        live = np.asarray(estimator.model_(rows, training=False))
+        assert_allclose(estimator.reconstruct(rows), live, rtol=1e-5, atol=1e-6)
+    assert np.abs(estimator.reconstruct(table) - before).max() > 1e-3
+    for use in (pickle.dumps, lambda e: e.partial_fit(table)):
+        with pytest.raises(ValueError, match="Layers of model_ were changed by hand"):
+            use(estimator)
+
+
+@pytest.mark.parametrize("model", ["dense", tutorial_models.functional])
+def test_a_model_that_was_looked_at_and_used_is_unchanged(model, table):
+    estimator = small(AutoencoderTransformer, model=model).fit(table)
+    expected = estimator.reconstruct(table)
+    estimator.model_.predict(table, verbose=0)
+    estimator.model_.evaluate(table, table, verbose=0)
+    estimator.model_.summary(print_fn=lambda *_, **__: None)
+    assert_array_equal(estimator.reconstruct(table), expected)
+    assert not estimator._deferred.is_changed
+    pickle.loads(pickle.dumps(estimator)).partial_fit(table)
