@@ -54,7 +54,7 @@ class DeferredNetwork:
         self._lock = threading.RLock()
         self.programs = Programs(self, find_key, _settings)
         self._doubles: Arrays | None = None
-        self._is_exposed, self._parts = False, list[Any]()
+        self.is_exposed, self.parts = False, list[Any]()
         self._optimizer: Any = None
 
     @property
@@ -86,25 +86,16 @@ class DeferredNetwork:
     def expose(self) -> Network:
         """Return the network for good: from now on its variables are what counts."""
         with self._lock:
-            if not self._is_exposed:
-                self._parts, self._is_exposed = replaceable(self.network.model), True
+            if not self.is_exposed:
+                self.parts, self.is_exposed = replaceable(self.network.model), True
             return self.network
-
-    @property
-    def is_changed(self) -> bool:
-        """Whether layers were changed by hand since: an activation, or quantized weights."""
-        if not self._is_exposed:
-            return False
-        parts = replaceable(self.network.model)
-        same = len(parts) == len(self._parts) and all(map(operator.is_, parts, self._parts))
-        return not same
 
     def forget_model(self) -> None:
         """Go back to arrays, where nobody has seen the model and skae can build it again."""
         key = self.programs.key("model", compiled=False)
         with self._lock:
             known = key is not None and key.is_whole_truth
-            if self._network is not None and known and not self._is_exposed:
+            if self._network is not None and known and not self.is_exposed:
                 self._values, self._slots = self.state()
                 self._network, self._views, self._doubles = None, {}, None
 
@@ -169,7 +160,7 @@ class DeferredNetwork:
 
     def state(self) -> tuple[Arrays, Arrays | None]:
         """Return copies of `values` and `slots`, as pickles keep them."""
-        if self.is_changed:
+        if is_changed(self):
             raise ValueError(
                 "Layers of model_ were changed by hand, and a pickle or further training would "
                 "lose that; make the change in a function, and pass it as model=."
@@ -201,6 +192,14 @@ def _settings(network: DeferredNetwork) -> tuple[Hashable, ...]:
     """Return what programs depend on that may change after a network was deferred."""
     config = keras.config
     return config.floatx(), config.epsilon(), config.image_data_format(), frozen(network)
+
+
+def is_changed(network: DeferredNetwork) -> bool:
+    """Tell whether layers were changed by hand: an activation, say, or quantized weights."""
+    if not network.is_exposed:
+        return False
+    before, now = network.parts, replaceable(network.network.model)
+    return len(before) != len(now) or not all(map(operator.is_, before, now))
 
 
 def frozen(network: DeferredNetwork) -> tuple[int, ...]:

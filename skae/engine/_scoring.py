@@ -20,7 +20,7 @@ from skae._by_value import Keys, UnshareableError
 from skae._contracts import ErrorFunction, FloatArray
 from skae._forks import check_not_forked
 from skae._private import mask_of, problem
-from skae.engine._deferred import DeferredNetwork
+from skae.engine._deferred import DeferredNetwork, is_changed
 from skae.engine._dense_stack import MAX_ROWS, DenseStack, dense_stack, double_precision
 from skae.engine._rows import Source
 from skae.engine._tensors import NotPureError, Tensors, all_close, trace
@@ -164,7 +164,7 @@ def run_errors(
 
 def _score(network: DeferredNetwork, X: Any, task: _Task) -> FloatArray:
     check_not_forked()
-    is_small = isinstance(X, np.ndarray) and len(X) <= MAX_ROWS and not network.is_changed
+    is_small = isinstance(X, np.ndarray) and len(X) <= MAX_ROWS and not is_changed(network)
     if is_small and not task.jit_compile and problem() is None:
         stack = _stack(network, task.part, X)
         if stack is not None:
@@ -227,7 +227,7 @@ def _scorer(
         result = task.measure(rows, network.view(task.part)(rows, training=False))
         return np.asarray(result).astype(source.dtype, copy=False)
 
-    if problem() is not None or network.is_changed:
+    if problem() is not None or is_changed(network):
         return by_keras
 
     def alike(program: Any) -> bool | None:

@@ -10,12 +10,8 @@ from pathlib import Path
 
 import pytest
 
-import skae
 from tests.conventions._source import (
-    FUNCTIONS,
     ROOT,
-    body_without_docstring,
-    classes,
     functions,
     modules,
     parse,
@@ -85,20 +81,6 @@ def missing_annotations(module):
     return faults
 
 
-def constructor_faults(module):
-    """Return what the constructors of estimators do beside plain ``self.name = name``."""
-    faults = []
-    for node in classes(module):
-        for child in node.body if node.name in skae.__all__ else []:
-            if isinstance(child, FUNCTIONS) and child.name == "__init__":
-                faults += [
-                    ast.unparse(statement)
-                    for statement in body_without_docstring(child)
-                    if not is_plain_assignment(statement)
-                ]
-    return faults
-
-
 def is_plain_assignment(statement):
     # Parameters that are routed by prefix have no names to assign one by one.
     if ast.unparse(statement) in {"vars(self).update(routed)", "self.__dict__.update(routed)"}:
@@ -140,15 +122,6 @@ def test_annotations_are_complete(module):
     assert missing_annotations(module) == []
 
 
-@pytest.mark.parametrize(
-    "module",
-    [module for module in modules() if module.layer == "estimators"],
-    ids=lambda module: module.name,
-)
-def test_constructors_of_estimators_only_assign(module):
-    assert constructor_faults(module) == []
-
-
 def test_hazards_are_noticed():
     text = (
         "class DenoisingRegressor:\n"
@@ -168,7 +141,6 @@ def test_hazards_are_noticed():
         "skae.x.DenoisingRegressor.__init__(rest)",
         "skae.x.DenoisingRegressor.__init__ -> ?",
     ]
-    assert len(constructor_faults(module)) == 2
 
 
 def test_the_linter_holds_the_rest():

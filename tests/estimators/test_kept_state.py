@@ -10,6 +10,7 @@ from numpy.testing import assert_allclose, assert_array_equal
 
 from skae import AutoencoderTransformer
 from skae.engine import clear_cache
+from skae.engine._deferred import is_changed
 from tests.estimators import tutorial_models
 from tests.estimators._cases import small
 
@@ -139,5 +140,5 @@ def test_a_model_that_was_looked_at_and_used_is_unchanged(model, table):
     estimator.model_.evaluate(table, table, verbose=0)
     estimator.model_.summary(print_fn=lambda *_, **__: None)
     assert_array_equal(estimator.reconstruct(table), expected)
-    assert not estimator._deferred.is_changed
+    assert not is_changed(estimator._deferred)
     pickle.loads(pickle.dumps(estimator)).partial_fit(table)
