@@ -73,7 +73,11 @@ def test_arrays_are_converted_once():
     np.testing.assert_allclose(engine.run(network, X), model_of(network)(X), rtol=1e-5)
 
 
-def test_a_weight_that_is_nan_gives_nan(make_dense):
+@pytest.mark.parametrize("is_shared", [False, True])
+def test_a_weight_that_is_nan_gives_nan(is_shared, make_dense):
+    engine.clear_cache()
+    if is_shared:  # the steps are then those of another model, and verified
+        engine.run(make_dense(), np.zeros((3, 6), np.float32))
     network = make_dense()
     bias = model_of(network).layers[0].bias
     bias.assign(np.full(bias.shape, np.nan, np.float32))
