@@ -189,12 +189,18 @@ def _own_names(layer: keras.layers.Layer) -> frozenset[str]:
 
 
 def replaceable(model: keras.Model) -> list[Any]:
-    """Return what a caller may replace on Keras's own layers: attributes, and types of numbers."""
-    layers = [layer for layer in all_layers(model) if type(layer) in STOCK]
-    parts = [layer.dtype_policy for layer in layers]
-    for layer in layers:
-        parts += [v for name, v in vars(layer).items() if name[0] != "_" and name != "built"]
+    """Return what a caller may replace on Keras's own layers: arguments, and types of numbers."""
+    parts: list[Any] = []
+    for layer in all_layers(model):
+        if type(layer) in STOCK:
+            held = vars(layer)
+            parts += [layer.dtype_policy, *(held.get(name) for name in _arguments(type(layer)))]
     return parts
+
+
+@functools.cache
+def _arguments(kind: Callable[..., Any]) -> tuple[str, ...]:
+    return tuple(inspect.signature(kind).parameters)
 
 
 class Programs:

@@ -65,7 +65,7 @@ class AutoencoderTransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, 
     def __init__(
         self,
         model: str | Callable[..., Any] = "dense",
-        latent_dim: int | None = 8,
+        latent_dim: int | str | None = "auto",
         *,
         hidden_layer_sizes: Any = (64,),
         activation: Any = "relu",

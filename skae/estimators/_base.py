@@ -49,7 +49,7 @@ class BaseAutoencoder(CallbackSupportMixin, KerasWrapper):
 
     _parameter_constraints: ClassVar[dict[str, Any]] = {
         "model": [StrOptions(set(networks.NAMES)), callable],
-        "latent_dim": [Interval(Integral, 1, None, closed="left"), None],
+        "latent_dim": [Interval(Integral, 1, None, closed="left"), StrOptions({"auto"}), None],
         "hidden_layer_sizes": ["array-like", Interval(Integral, 1, None, closed="left")],
         "activation": [str, callable, None],
         "output_activation": [str, callable, None],

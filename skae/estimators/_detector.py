@@ -108,7 +108,7 @@ class ReconstructionOutlierDetector(OutlierMixin, BaseAutoencoder):
     def __init__(
         self,
         model: str | Callable[..., Any] = "dense",
-        latent_dim: int | None = 8,
+        latent_dim: int | str | None = "auto",
         *,
         hidden_layer_sizes: Any = (64,),
         activation: Any = "relu",

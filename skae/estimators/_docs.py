@@ -15,9 +15,10 @@ model : {"dense", "linear", "conv", "recurrent", "variational"} or callable, def
     Name of a built-in network, or a callable that returns a Keras model: a function, or a
     ``keras.Model`` subclass passed as the class itself. A callable receives the parameters
     that its signature names and its own ``model__*``.
-latent_dim : int or None, default=8
-    Size of the code. None, with ``model="conv"``: no dense bottleneck, the last feature map
-    is the code.
+latent_dim : int, "auto" or None, default="auto"
+    Size of the code. "auto" is half the number of features, at least 1 and at most 8, so that
+    a sample of more than one feature can't be copied. None, with ``model="conv"``: no dense
+    bottleneck, the last feature map is the code.
 hidden_layer_sizes : int or array-like of int, default=(64,)
     Sizes of the encoder's hidden layers; the decoder mirrors them.
 activation : str or callable, default="relu"

@@ -25,11 +25,13 @@ from skae.noise import make_noise
 
 # warn_of_latent_dim, _fit, fit and the two wrappers of scikit-learn around it.
 _STEPS_TO_THE_CALLER = 6
+_LARGEST_AUTO = 8
 
 
 def make_recipe(estimator: Any, shapes: Shapes, noise: Any, seed: int) -> Recipe:
     """Return what determines the network, from the parameters as they are now."""
     params = estimator.get_params(deep=False)
+    params["latent_dim"] = _latent_dim(estimator.latent_dim, math.prod(shapes.input))
     names = {*estimator._network_parameters, "input_shape"}
     taken: Mapping[str, Any] = {}
     if callable(estimator.model):
@@ -96,14 +98,20 @@ def new_network(kind: Any, recipe: Recipe, required_views: tuple[str, ...]) -> D
     return network
 
 
+def _latent_dim(latent_dim: Any, n_features: int) -> int | None:
+    """Return the size of the code: "auto" can't copy a sample of more than one feature."""
+    return min(max(n_features // 2, 1), _LARGEST_AUTO) if latent_dim == "auto" else latent_dim
+
+
 def warn_of_latent_dim(fit: Any) -> None:
     """Warn where a built-in network can copy its input."""
-    latent_dim, n_features = fit.latent_dim, math.prod(fit._input_shape)
+    n_features = math.prod(fit._input_shape)
+    latent_dim = _latent_dim(fit.latent_dim, n_features)
     if isinstance(fit.model, str) and latent_dim and latent_dim >= n_features:
         warnings.warn(
             f"latent_dim={latent_dim} is not below the number of features "
             f"({n_features}), so the network can copy its input instead of learning "
-            "its structure; choose a smaller latent_dim (the default is 8).",
+            "its structure; choose a smaller latent_dim, or 'auto'.",
             LatentSizeWarning,
             stacklevel=_STEPS_TO_THE_CALLER,
         )

@@ -36,8 +36,9 @@ class VariationalAutoencoder(AutoencoderTransformer):
         Name of a built-in network, or a callable that returns a Keras model: a function, or a
         ``keras.Model`` subclass passed as the class itself. A callable receives the parameters
         that its signature names and its own ``model__*``.
-    latent_dim : int or None, default=8
-        Size of the code. None is for callables that need none.
+    latent_dim : int, "auto" or None, default="auto"
+        Size of the code. "auto" is half the number of features, at least 1 and at most 8. None is
+        for callables that need none.
     beta : float, default=1.0
         Weight of the Kullback-Leibler divergence; the loss is the mean reconstruction error +
         beta * KL / number of features.
@@ -92,7 +93,7 @@ class VariationalAutoencoder(AutoencoderTransformer):
     def __init__(
         self,
         model: str | Callable[..., Any] = "variational",
-        latent_dim: int | None = 8,
+        latent_dim: int | str | None = "auto",
         *,
         hidden_layer_sizes: Any = (64,),
         activation: Any = "relu",

@@ -17,7 +17,7 @@ from tests.conventions._public import estimators, public_methods, public_objects
 PINNED = Path(__file__).with_name("public_api.txt")
 EVERY = {
     "model": "dense",
-    "latent_dim": 8,
+    "latent_dim": "auto",
     "hidden_layer_sizes": (64,),
     "activation": "relu",
     "output_activation": None,

@@ -21,7 +21,7 @@ from skae import (
 )
 from skae._validation import check_rows
 from skae.exceptions import LatentSizeWarning, NonFiniteLossError
-from tests.estimators._cases import SMALL, Exploding
+from tests.estimators._cases import ESTIMATORS, SMALL, Exploding
 
 
 class Built:
@@ -244,3 +244,31 @@ def test_worker_processes_are_not_told_to_log():
         [sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=True
     )
     assert (run.stdout.strip(), run.stderr) == ("unset", "")
+
+
+@pytest.mark.parametrize("kind", ESTIMATORS)
+@pytest.mark.parametrize(
+    ("n_features", "size"), [(1, 1), (2, 1), (3, 1), (5, 2), (15, 7), (16, 8), (17, 8), (60, 8)]
+)
+def test_the_default_code_is_smaller_than_a_sample(kind, n_features, size):
+    X = np.random.default_rng(0).uniform(size=(20, n_features))
+    estimator = kind(hidden_layer_sizes=(4,), epochs=1, random_state=0)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error" if n_features > 1 else "ignore", LatentSizeWarning)
+        estimator.fit(X)
+    assert estimator.encoder_.output_shape == (None, size)
+    assert estimator.latent_dim == "auto"
+    pickle.loads(pickle.dumps(estimator)).partial_fit(X)
+
+
+def test_a_model_function_gets_the_size_that_auto_stands_for(table):
+    sizes = []
+
+    def model(latent_dim, input_shape):
+        sizes.append(latent_dim)
+        return keras.Sequential(
+            [keras.Input(input_shape), keras.layers.Dense(latent_dim), keras.layers.Dense(6)]
+        )
+
+    ReconstructionOutlierDetector(model, epochs=1).fit(table)
+    assert set(sizes) == {3}

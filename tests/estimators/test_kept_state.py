@@ -132,13 +132,17 @@ def test_layers_changed_by_hand_count(model, change, table):
             use(estimator)
 
 
+@pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")  # Keras's own
 @pytest.mark.parametrize("model", ["dense", tutorial_models.functional])
-def test_a_model_that_was_looked_at_and_used_is_unchanged(model, table):
+def test_a_model_that_was_looked_at_and_used_is_unchanged(model, table, tmp_path):
     estimator = small(AutoencoderTransformer, model=model).fit(table)
     expected = estimator.reconstruct(table)
     estimator.model_.predict(table, verbose=0)
     estimator.model_.evaluate(table, table, verbose=0)
     estimator.model_.summary(print_fn=lambda *_, **__: None)
+    estimator.model_.save(tmp_path / "model.keras")
+    estimator.model_.save_weights(tmp_path / "model.weights.h5")
+    estimator.model_.load_weights(tmp_path / "model.weights.h5")
     assert_array_equal(estimator.reconstruct(table), expected)
     assert not is_changed(estimator._deferred)
     pickle.loads(pickle.dumps(estimator)).partial_fit(table)
