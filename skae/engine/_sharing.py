@@ -193,8 +193,8 @@ def replaceable(model: keras.Model) -> list[Any]:
     parts: list[Any] = []
     for layer in all_layers(model):
         if type(layer) in STOCK:
-            held = vars(layer)
-            parts += [layer.dtype_policy, *(held.get(name) for name in _arguments(type(layer)))]
+            kind: Any = type(layer)
+            parts += [layer.dtype_policy, *map(vars(layer).get, _arguments(kind))]
     return parts
 
 
