@@ -26,6 +26,44 @@ def pytest_make_parametrize_id(val):
         raise pytest.UsageError(f"pass ids= for the parameter {val!r}: bytes name no test")
 
 
+# The files that take longest, which start first: two workers that each take a whole file at a time
+# then end together.
+LONGEST = (
+    "test_process.py",
+    "engine/test_equality_combinations.py",
+    "networks/test_penalties.py",
+    "test_quiet_import.py",
+    "test_private_names.py",
+    "estimators/test_pickling.py",
+    "examples/test_reproduction.py",
+    "estimators/test_interrupted_fits.py",
+    "estimators/test_deferred_fits.py",
+    "estimators/test_search.py",
+    "engine/test_sharing_of_settings.py",
+    "engine/test_drawing.py",
+    "engine/test_equality.py",
+    "engine/test_sharing_of_graphs.py",
+    "estimators/test_variational.py",
+    "estimators/test_quality.py",
+    "estimators/test_losses.py",
+    "conventions/test_import_cost.py",
+    "engine/test_history_independence.py",
+    "engine/test_memory.py",
+)
+
+
+def pytest_configure(config):
+    """Keep pytest-xdist from starting the files with most tests first."""
+    if hasattr(config.option, "loadscopereorder"):
+        config.option.loadscopereorder = False
+
+
+def pytest_collection_modifyitems(items):
+    """Start the files that take longest first."""
+    rank = {Path(__file__).parent / name: number for number, name in enumerate(LONGEST)}
+    items.sort(key=lambda item: rank.get(item.path, len(rank)))
+
+
 @pytest.fixture(scope="session")
 def skae_data():
     """Return the folder of real data sets, or skip the test that asks for it."""

@@ -15,142 +15,61 @@ import numpy as np
 import pytest
 
 from skae import ReconstructionOutlierDetector, _forks, _tensorflow
+from tests import _forking
 from tests._scripts import run
 from tests.conventions._source import ROOT
 
-THREADS = ("TF_NUM_INTRAOP_THREADS", "TF_NUM_INTEROP_THREADS")
 needs_fork = pytest.mark.skipif(not hasattr(os, "fork"), reason="the system has no fork")
-FORKED = """
-import os, pickle, signal
-import numpy as np
-
-def forked(work):
-    '''Return what `work` returns, or how it fails, in a child that has 40 seconds.'''
-    receive, send = os.pipe()
-    child = os.fork()
-    if child == 0:
-        signal.alarm(40)
-        try:
-            answer = repr(work())
-        except BaseException as error:
-            answer = f"{type(error).__name__}: {error}"
-        os.write(send, answer.encode())
-        os._exit(0)
-    os.close(send)
-    with os.fdopen(receive) as end:
-        answer = end.read()
-    os.waitpid(child, 0)
-    return answer or "the child hung or died"
-
-X = np.random.default_rng(0).random((500, 4), dtype=np.float32)
-parameters = {"latent_dim": 2, "epochs": 1, "random_state": 0}
-
-def trained():
-    return ReconstructionOutlierDetector(**parameters).fit(X)
-
-REFUSAL = "RuntimeError: This process was forked after TensorFlow had been used"
-"""
 
 
-def printed(code, **variables):
-    return json.loads(run(code, **variables).stdout)
+@pytest.fixture(scope="module")
+def said():
+    """Return what a fresh process says of forks, workers and the classes of others."""
+    return json.loads(run("from tests._forking import tell; tell()").stdout)
 
 
 @needs_fork
-def test_a_child_forked_after_tensorflow_was_used_refuses_at_once():
-    code = (
-        FORKED
-        + """
-import json
-from skae import DenoisingRegressor, ReconstructionOutlierDetector
-detector, loop = trained(), ReconstructionOutlierDetector(**parameters, engine="keras")
-denoiser = DenoisingRegressor(**parameters).fit(X)
-pickled = pickle.dumps(detector)
-work = {
-    "one row": lambda: detector.predict(X[:1]),
-    "many rows": lambda: detector.score_samples(X),
-    "reconstruct": lambda: detector.reconstruct(X),
-    "fit": trained,
-    "fit by Keras": lambda: loop.fit(X),
-    "partial_fit": lambda: detector.partial_fit(X),
-    "noisy fit": lambda: denoiser.fit(X, X_val=X),
-    "load": lambda: pickle.loads(pickled).predict(X[:1]),
-    "child of a child": lambda: forked(lambda: detector.predict(X[:1])),
-}
-answers = {name: forked(function) for name, function in work.items()}
-print(json.dumps({name: text for name, text in answers.items() if REFUSAL not in text}))
-"""
-    )
-    assert printed(code) == {}
+@pytest.mark.parametrize(
+    "use",
+    [
+        "one row",
+        "many rows",
+        "reconstruct",
+        "fit",
+        "fit by Keras",
+        "partial_fit",
+        "noisy fit",
+        "load",
+        "child of a child",
+    ],
+)
+def test_a_child_forked_after_tensorflow_was_used_refuses_at_once(use, said):
+    assert _forking.REFUSAL in said["refusals"][use]
 
 
 @needs_fork
-def test_a_child_forked_before_tensorflow_was_used_works():
-    code = (
-        FORKED
-        + """
-import json
-import skae
-def scores():
-    global ReconstructionOutlierDetector
-    from skae import ReconstructionOutlierDetector
-    return trained().score_samples(X).tolist()
-
-def scores_and_child():
-    detector = scores()
-    return forked(lambda: trained()), detector
-
-answers = [forked(scores)]  # TensorFlow is not imported
-from skae import ReconstructionOutlierDetector
-answers += [forked(scores), forked(lambda: forked(scores))]
-child_of_a_user, expected = eval(forked(scores_and_child))
-own = scores()
-print(json.dumps([answers[0] == repr(own), answers[1] == repr(own), answers[2] == repr(repr(own)),
-                  expected == own, REFUSAL in child_of_a_user, REFUSAL in forked(scores)]))
-"""
-    )
-    assert printed(code) == [True] * 6
+@pytest.mark.parametrize("parent", ["skae alone", "imported", "child of a child"])
+def test_a_child_forked_before_tensorflow_was_used_works(parent, said):
+    assert said[parent] == said["own"]
 
 
 @needs_fork
-def test_a_users_own_tensorflow_counts():
-    code = (
-        FORKED
-        + """
-import skae
-import tensorflow as tf
-tf.constant(1.0) + 1
-def fit():
-    return skae.ReconstructionOutlierDetector(**parameters).fit(X)
-print(forked(fit))
-"""
-    )
-    said = run(code).stdout
-    assert "forked after TensorFlow had been used" in said
-    for advice in ("--preload", "post_fork", "forkserver", "spawn"):
-        assert advice in said
+def test_what_a_child_forks_after_its_own_use_refuses(said):
+    scores, answer = said["child of a child that trained"]
+    assert scores == said["own"]
+    assert _forking.REFUSAL in answer
 
 
 @needs_fork
-def test_a_pool_of_forked_workers_hands_the_refusal_on():
-    code = (
-        FORKED
-        + """
-import multiprocessing
-from skae import ReconstructionOutlierDetector
-detector = trained()
+@pytest.mark.parametrize("advice", ["--preload", "post_fork", "forkserver", "spawn"])
+def test_a_users_own_tensorflow_counts(advice, said):
+    assert "forked after TensorFlow had been used" in said["users own"]
+    assert advice in said["users own"]
 
-def predict(rows):  # a detector among the arguments would already fail to load
-    return detector.predict(rows)
 
-with multiprocessing.get_context("fork").Pool(1) as pool:
-    try:
-        pool.apply_async(predict, [X]).get(60)
-    except RuntimeError as error:
-        print(error)
-"""
-    )
-    assert "get_context('forkserver')" in run(code).stdout
+@needs_fork
+def test_a_pool_of_forked_workers_hands_the_refusal_on(said):
+    assert "get_context('forkserver')" in said["pool"]
 
 
 @pytest.mark.slow
@@ -183,7 +102,7 @@ def test_where_tensorflow_hides_its_runtime_it_counts_as_started(monkeypatch):
 @pytest.fixture
 def in_worker(monkeypatch):
     """Make this process look like a worker that joblib gave 3 cores, before TensorFlow starts."""
-    for name in THREADS:
+    for name in _forking.THREADS:
         monkeypatch.setenv(name, "")  # so that what is set is put back
         monkeypatch.delenv(name)
     monkeypatch.setenv("OMP_NUM_THREADS", "3")
@@ -194,7 +113,7 @@ def in_worker(monkeypatch):
 
 def limits():
     _tensorflow._limit_threads()
-    return [os.environ.get(name) for name in THREADS]
+    return [os.environ.get(name) for name in _forking.THREADS]
 
 
 def test_a_worker_keeps_to_its_cores_and_says_so(in_worker, caplog):
@@ -225,53 +144,11 @@ def test_without_a_number_of_cores_nothing_is_set(in_worker, cores):
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="counts threads as Linux lists them")
-def test_tensorflow_takes_no_more_threads_than_joblib_says():
-    code = """
-import json, os
-import joblib
-
-def threads():
-    import keras  # TensorFlow without skae, not started
-    before = len(os.listdir("/proc/self/task"))
-    import skae.engine
-    keras.ops.ones(3) + 1
-    variables = ("TF_NUM_INTRAOP_THREADS", "TF_NUM_INTEROP_THREADS")
-    return len(os.listdir("/proc/self/task")) - before, *map(os.environ.get, variables)
-
-answers = []
-for cores in (1, 20):
-    with joblib.parallel_config("loky", n_jobs=2, inner_max_num_threads=cores):
-        answers += joblib.Parallel()([joblib.delayed(threads)()])
-import skae.engine
-print(json.dumps([*answers, os.environ.get("TF_NUM_INTRAOP_THREADS")]))
-"""
-    (few, *one), (many, *twenty), own = printed(code)
-    assert (one, twenty, own) == (["1", "1"], ["20", "20"], None)
+def test_tensorflow_takes_no_more_threads_than_joblib_says(said):
+    (few, *one), (many, *twenty) = said["threads"]
+    assert (one, twenty, said["own threads"]) == (["1", "1"], ["20", "20"], None)
     assert many - few >= 2 * 19
 
 
-def test_the_classes_of_others_are_left_as_they_were():
-    code = """
-import json, pickle, sys
-import keras, numpy as np, sklearn.base
-from sklearn.base import clone
-
-def attributes():
-    classes = [keras.Model, keras.Layer, keras.losses.Loss, keras.metrics.Metric]
-    classes += [keras.optimizers.Optimizer, keras.optimizers.Adam, keras.layers.Dense]
-    classes += [keras.callbacks.Callback, sklearn.base.BaseEstimator, sklearn.base.OutlierMixin]
-    return {f"{kind}.{name}": id(value) for kind in classes for name, value in vars(kind).items()
-            if not name.startswith("_abc_") and callable(value)}
-
-before = attributes()
-from skae import ReconstructionOutlierDetector
-X = np.random.default_rng(0).random((40, 4))
-for engine in ("compiled", "keras"):
-    detector = ReconstructionOutlierDetector(
-        latent_dim=1, epochs=1, engine=engine, loss=keras.losses.Huber(), metrics=["mae"]
-    )
-    pickle.loads(pickle.dumps(clone(detector).fit(X))).predict(X)
-after = attributes()
-print(json.dumps(sorted(k for k in {**before, **after} if before.get(k) != after.get(k))))
-"""
-    assert printed(code) == []
+def test_the_classes_of_others_are_left_as_they_were(said):
+    assert said["replaced"] == []

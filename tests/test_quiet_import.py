@@ -11,6 +11,7 @@ import pytest
 
 from skae import _tensorflow
 from tests._scripts import run
+from tests.conventions._source import ROOT
 
 CHATTER = b"I0000 00:00:1795656089.389635    8436 port.cc:153] oneDNN custom operations are on.\n"
 
@@ -62,29 +63,68 @@ def lines(text):
     return sorted(re.sub(r"\d+", "", text).splitlines())
 
 
+USE = "import tensorflow as tf; tf.constant(1.0) + 1"
+
+
+@pytest.fixture(scope="module")
+def alone():
+    """Return a process that uses TensorFlow, and then has skae find Keras on another backend."""
+    code = f"""
+{USE}
+import keras
+keras.backend.backend = lambda: "jax"
+try:
+    import skae
+    skae.noise
+except ImportError as error:
+    print(error)
+"""
+    return run(code, TF_CPP_MIN_LOG_LEVEL="2")
+
+
 @pytest.mark.slow
-def test_who_asks_for_messages_sees_those_of_tensorflow():
-    use = "import tensorflow as tf; tf.constant(1.0) + 1"
-    alone = run(use, TF_CPP_MIN_LOG_LEVEL="2")
-    with_skae = run(f"import skae.estimators; {use}", TF_CPP_MIN_LOG_LEVEL="2")
+def test_who_asks_for_messages_sees_those_of_tensorflow(alone):
+    with_skae = run(f"import skae.estimators; {USE}", TF_CPP_MIN_LOG_LEVEL="2")
     assert lines(with_skae.stderr) == lines(alone.stderr)
 
 
-def test_who_asks_for_silence_has_it():
-    code = "import os, skae.estimators; print(os.environ['TF_CPP_MIN_LOG_LEVEL'])"
-    done = run(code, TF_CPP_MIN_LOG_LEVEL="3")
-    assert (done.stdout, done.stderr) == ("3\n", "")
+def test_another_backend_of_an_imported_keras_is_refused(alone):
+    wanted = "skae runs on Keras's TensorFlow backend, but Keras runs on 'jax'"
+    assert alone.stdout.startswith(wanted)
 
 
-def test_two_threads_may_import_at_once():
+def test_three_threads_may_import_at_once_and_who_asks_for_silence_has_it():
     code = """
 from concurrent.futures import ThreadPoolExecutor
 import importlib, os
 with ThreadPoolExecutor(3) as pool:
     found = list(pool.map(importlib.import_module, ["skae.noise", "skae.engine", "skae.networks"]))
+import skae.estimators
 print(len(found), os.environ.get("TF_CPP_MIN_LOG_LEVEL"))
 """
-    done = run(code)
+    done = run(code, TF_CPP_MIN_LOG_LEVEL="3")
+    assert (done.stdout, done.stderr) == ("3 3\n", "")
+
+
+@pytest.fixture
+def slow_and_noisy(tmp_path):
+    """Return a folder with a TensorFlow that loads slowly and says so, and a Keras on it."""
+    text = f"import os, time; os.write(2, {CHATTER!r}); time.sleep(0.3); os.write(2, {CHATTER!r})"
+    (tmp_path / "tensorflow.py").write_text(text, encoding="utf-8")
+    text = "class backend:\n    backend = staticmethod(lambda: 'tensorflow')\n"
+    (tmp_path / "keras.py").write_text(text, encoding="utf-8")
+    return tmp_path
+
+
+def test_threads_that_import_at_once_hide_all_and_leave_no_level(slow_and_noisy):
+    code = """
+from concurrent.futures import ThreadPoolExecutor
+import importlib, os
+with ThreadPoolExecutor(3) as pool:
+    found = list(pool.map(importlib.import_module, ["skae._tensorflow"] * 3))
+print(len(found), os.environ.get("TF_CPP_MIN_LOG_LEVEL"))
+"""
+    done = run(code, PYTHONPATH=f"{slow_and_noisy}{os.pathsep}{ROOT}")
     assert (done.stdout, done.stderr) == ("3 None\n", "")
 
 

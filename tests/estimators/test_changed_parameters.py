@@ -3,10 +3,7 @@
 from __future__ import annotations
 
 import copy
-import os
 import pickle
-import subprocess
-import sys
 import warnings
 
 import keras
@@ -233,17 +230,6 @@ def test_noise_and_network_draw_from_seeds_of_their_own(table):
 def test_a_denoiser_refuses_to_remove_noise_that_is_not_made(table):
     with pytest.raises(ValueError, match="noise='gaussian'"):
         DenoisingRegressor(**SMALL, noise=None).fit(table)
-
-
-def test_worker_processes_are_not_told_to_log():
-    code = (
-        "import os; import skae._tensorflow; print(os.environ.get('TF_CPP_MIN_LOG_LEVEL', 'unset'))"
-    )
-    environment = {k: v for k, v in os.environ.items() if k != "TF_CPP_MIN_LOG_LEVEL"}
-    run = subprocess.run(
-        [sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=True
-    )
-    assert (run.stdout.strip(), run.stderr) == ("unset", "")
 
 
 @pytest.mark.parametrize("kind", ESTIMATORS)

@@ -2,10 +2,7 @@
 # ruff: noqa: NPY002  NumPy's global state is what is looked at
 
 import random
-import subprocess
-import sys
 from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -18,7 +15,6 @@ from skae.estimators._scikeras import keras
 from tests.estimators import tutorial_models
 from tests.estimators._cases import ESTIMATORS, output, small, weights
 
-ROOT = Path(__file__).parents[2]
 NOISY = {"noise": "gaussian", "validation_split": 0.2}
 
 
@@ -79,26 +75,6 @@ def test_global_state_is_untouched(kind, table):
     estimator.score(table)
     clone(estimator)
     assert _global_state() == before
-
-
-_IMPORT = """
-import random
-import numpy as np
-before = random.getstate(), str(np.random.get_state())
-import skae
-skae.AutoencoderTransformer, skae.ReconstructionOutlierDetector
-assert (random.getstate(), str(np.random.get_state())) == before
-import os
-assert "TF_DETERMINISTIC_OPS" not in os.environ
-print("untouched")
-"""
-
-
-def test_import_leaves_global_state_alone():
-    done = subprocess.run(
-        [sys.executable, "-c", _IMPORT], cwd=ROOT, capture_output=True, text=True, check=False
-    )
-    assert done.stdout == "untouched\n", done.stderr
 
 
 def test_global_seed_of_tensorflow_does_not_matter(table):
