@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import re
 
 import numpy as np
@@ -16,6 +17,16 @@ def figures(rows):
     found = list(rows)
     assert all(len(row.cells()) == len(report.HEADS) for row in found)
     return {row.figure: row.skae for row in found}
+
+
+@functools.cache
+def _rows_of(system, engine, options):
+    return list(system(engine=engine, **dict(options)))
+
+
+def rows_of(system, engine="compiled", **options):
+    """Return the rows of a system; tests that look at the same ones share them."""
+    return _rows_of(system, engine, tuple(sorted(options.items())))
 
 
 def number(text):
@@ -41,18 +52,18 @@ def test_dense_learns_and_stands_beside_keras():
 
 
 def test_the_denoiser_has_the_published_network():
-    found = figures(images.denoiser(seeds=(0,), epochs=1, keras_too=False))
+    found = figures(rows_of(images.denoiser, seeds=(0,), epochs=1, keras_too=False))
     assert found["parameters, encoder and decoder"] == "1320 and 1897"
     assert all(0 < number(found[name]) < 0.5 for name in found if "test mse" in name)
 
 
 def test_the_stack_reports_its_own_metric():
-    found = figures(images.stacked(epochs=2, keras_too=False))
+    found = figures(rows_of(images.stacked, epochs=2, keras_too=False))
     assert 0.5 < number(found["rounded accuracy"]) <= 1
 
 
 def test_the_variational_autoencoder_generates_twelve_images():
-    found = figures(images.variational(seeds=(0,), epochs=2, keras_too=False))
+    found = figures(rows_of(images.variational, seeds=(0,), epochs=2, keras_too=False))
     assert found["shape of sample(12)"] == "(12, 28, 28)"
     assert number(found["KL of a code, in nats"]) > 0
     drawn, mean = (
@@ -62,7 +73,7 @@ def test_the_variational_autoencoder_generates_twelve_images():
 
 
 def test_up_sampling_gives_codes_of_ten_and_of_two():
-    found = figures(images.upsampling(epochs=1, keras_too=False))
+    found = figures(rows_of(images.upsampling, epochs=1, keras_too=False))
     assert [name[-6:] for name in found] == ["z = 10", " z = 2"]
     assert all(0 < number(figure) < 0.3 for figure in found.values())
 
@@ -93,7 +104,7 @@ def test_the_better_detector_is_chosen_without_the_test_part(monkeypatch):
 
 
 def test_dense_and_recurrent_networks_are_judged_by_the_same_cuts():
-    rows = list(signals.recurrent(seeds=(0,), epochs=4))
+    rows = rows_of(signals.recurrent, seeds=(0,), epochs=2)
     assert [row.system for row in rows] == ["heartbeats, dense"] * 6 + ["heartbeats, recurrent"] * 6
     assert [row.figure for row in rows[:6]] == [row.figure for row in rows[6:]]
     assert all(0 < number(row.skae) <= 1 for row in rows)
@@ -121,7 +132,7 @@ def test_the_linear_autoencoder_finds_pcas_plane():
     ],
 )
 def test_the_engine_and_keras_loop_reach_the_same_figures(system, options):
-    compiled, keras = (list(system(engine=engine, **options)) for engine in ("compiled", "keras"))
+    compiled, keras = (rows_of(system, engine, **options) for engine in ("compiled", "keras"))
     for ours, theirs in zip(compiled, keras, strict=True):
         assert (ours.system, ours.figure) == (theirs.system, theirs.figure)
         if re.fullmatch(r"\d+\.\d+", ours.skae):
