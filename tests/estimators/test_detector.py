@@ -128,7 +128,7 @@ def test_contamination_cuts_as_isolation_forest_does(table):
         ({"error": "absolut"}, "'error' parameter"),
         ({"calibration": 1}, "'calibration' parameter"),
         ({"calibration": "held_out"}, "held_out.*set validation_split, or pass X_val"),
-        ({"calibration": 61}, "calibration=61 needs at least as many rows as folds, got n_sam"),
+        ({"calibration": 61}, "calibration=61 needs at least as many samples as folds, got n_sam"),
     ],
 )
 def test_detector_parameters_that_can_not_work(params, message, table):

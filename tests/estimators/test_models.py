@@ -217,9 +217,9 @@ def test_unknown_parameter_is_refused_by_set_params():
 @pytest.mark.parametrize(
     ("params", "message"),
     [
-        ({"noise__stddev": 0.2}, "noise__stddev=0.2 has nothing to act on, because noise is None"),
-        ({"callbacks__patience": 3}, "callbacks__patience=3 has nothing to act on"),
-        ({"metrics__name": "m"}, "metrics__name='m' has nothing to act on"),
+        ({"noise__stddev": 0.2}, "noise__stddev=0.2 has no effect, because noise is None"),
+        ({"callbacks__patience": 3}, "callbacks__patience=3 has no effect"),
+        ({"metrics__name": "m"}, "metrics__name='m' has no effect"),
         ({"modle__tied": True}, "no parameter 'modle__tied'.*Routed parameters start with"),
         ({"model__tide": True, "model": "linear"}, "no option model__tide.*model__tied"),
         ({"model__latent_dim": 3}, "model__latent_dim is not used; set latent_dim"),
