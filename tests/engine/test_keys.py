@@ -136,7 +136,7 @@ def test_wiring_counts():
 
 
 class Own(keras.layers.Layer):
-    """A layer of the user's own."""
+    """A user-defined layer."""
 
 
 def _with_an_attribute():
@@ -156,8 +156,8 @@ def _with_a_method():
     [
         (Own, "Own is not one of Keras's plain layers"),
         (_with_an_attribute, "'thing' was set on a Dense itself"),
-        (_with_a_method, "its attribute 'call' is code of the user's own"),
-        (lambda: dense(activation=lambda x: x), "'activation' is code of the user's own"),
+        (_with_a_method, "its attribute 'call' is user-defined code"),
+        (lambda: dense(activation=lambda x: x), "'activation' is user-defined code"),
     ],
 )
 def test_layers_whose_configuration_is_not_all(make, reason):
