@@ -105,8 +105,8 @@ class KLMonitor(keras.callbacks.Callback):
     def on_epoch_begin(self, epoch: int, logs: dict[str, float] | None = None) -> None:
         """Set beta, and begin new sums."""
         sampling = self.model.get_layer("sampling")
-        share = min(1.0, epoch / self.warmup_epochs) if self.warmup_epochs else 1.0
-        sampling.beta.assign(self.beta * share)
+        fraction = min(1.0, epoch / self.warmup_epochs) if self.warmup_epochs else 1.0
+        sampling.beta.assign(self.beta * fraction)
         sampling.kl_sum.assign(0.0)
         sampling.kl_rows.assign(0.0)
 

@@ -129,7 +129,7 @@ def test_large_values_within_float32(kind, table):
 
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
 def test_large_values_to_predict(dtype, table):
-    """Their squares overflow, which is nobody's fault and not worth a warning."""
+    """Their squares overflow, which is not an error and not worth a warning."""
     detector = small(ReconstructionOutlierDetector, loss="mae").fit(table)
     largest = np.full((2, table.shape[1]), 1e36, dtype)
     np.testing.assert_allclose(detector.predict(largest), -1)

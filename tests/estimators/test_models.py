@@ -150,7 +150,7 @@ def test_detector_and_denoiser_need_no_encoder(table):
         assert len(estimator.predict(table)) == len(table)
 
 
-def test_variational_estimator_takes_a_model_of_ones_own(table):
+def test_variational_estimator_takes_a_user_defined_model(table):
     estimator = small(VariationalAutoencoder, model=tutorial_models.functional).fit(table)
     assert estimator.sample(3, random_state=0).shape == (3, 6)
     with pytest.raises(ValueError, match="no sub-model named 'posterior'"):
