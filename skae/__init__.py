@@ -9,7 +9,7 @@ from __future__ import annotations
 import importlib
 from typing import TYPE_CHECKING
 
-from skae import _forks  # noqa: F401  before anybody uses TensorFlow, and forks
+from skae import _forks  # noqa: F401  before TensorFlow is used, and forks
 from skae._version import __version__
 
 if TYPE_CHECKING:

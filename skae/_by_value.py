@@ -1,7 +1,7 @@
-"""What values are, code and all: as keys that are equal for equal values alone, and as bytes.
+"""Keys that are equal for equal values only, and serialization by value, code included.
 
-Objects of Keras, TensorFlow and skae are known by name, or by class and configuration. What a user
-wrote is known by its serialization by value, wherever it stands.
+Objects of Keras, TensorFlow and skae are identified by name, or by class and configuration, and
+user code by its serialization by value.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ import numpy as np
 
 from skae._private import configuration
 
-# What the code of pickled objects may raise.
+# Errors that the code of pickled objects may raise.
 _UNPICKLABLE = (
     ArithmeticError,
     AttributeError,
@@ -45,13 +45,13 @@ _PICKLING = threading.RLock()
 
 
 class UnshareableError(Exception):
-    """It can't be told for certain what a program would compute."""
+    """There is no key that determines what a program computes."""
 
 
 class Pickler(cloudpickle.Pickler):
-    """Takes functions and classes that no other process can import by value, and Keras's objects.
+    """Pickles Keras objects, and functions and classes that can't be imported, by value.
 
-    Keras finds the class of an object by its name when it unpickles, and knows none of a user's.
+    When Keras unpickles, it finds the class of an object by name, so not a user-defined class.
     """
 
     def reducer_override(self, obj: Any) -> Any:
@@ -63,7 +63,7 @@ class Pickler(cloudpickle.Pickler):
 
 
 def _settings(value: Any) -> dict[str, Any]:
-    """Return what a subclass of an optimizer may keep beside its configuration."""
+    """Return the attributes of an optimizer that its configuration may lack."""
     if not isinstance(value, keras.optimizers.Optimizer):
         return {}
     return {
@@ -87,7 +87,7 @@ def _configured(kind: Any, config: dict[str, Any], settings: dict[str, Any]) -> 
 
 
 class _KeyPickler(Pickler):
-    """Refuses what Keras would write as an archive, of which no two are equal."""
+    """Raises an error for objects that Keras writes as archives, no two of which are equal."""
 
     def persistent_id(self, obj: Any) -> None:
         if isinstance(obj, (keras.layers.Layer, keras.Variable)):
@@ -95,18 +95,18 @@ class _KeyPickler(Pickler):
 
 
 def serialized(value: Any) -> bytes:
-    """Return what `value` is as bytes, code and all that it names included.
+    """Serialize a value, with its code and the globals that the code names.
 
     Parameters
     ----------
     value : object
-        Functions and classes of the user's own modules, not of ``__main__`` alone, are taken by
-        value: with closures, defaults, class bodies and the globals that they name.
+        Functions and classes of user modules and of ``__main__`` are serialized by value: with
+        closures, defaults, class bodies and the globals that they name.
 
     Raises
     ------
     UnshareableError
-        If it, or something that it holds, can't be serialized.
+        If the value, or a part of it, can't be serialized.
     """
     try:
         with _user_modules_by_value():
@@ -142,10 +142,10 @@ def _installed_folders() -> tuple[Path, ...]:
 
 @functools.cache
 def _is_users(name: str) -> bool:
-    """Tell a module of the user's own from those of Python and of installed packages."""
+    """Return whether a module is not of Python and not of an installed package."""
     module = sys.modules.get(name)
     file = getattr(module, "__file__", None)
-    # `__main__` is taken by value anyway, and under any other name than its own none is known.
+    # `__main__` is serialized by value anyway; a module is known under its own name only.
     if not file or name == "__main__" or getattr(module, "__name__", None) != name:
         return False
     if name.partition(".")[0] == "skae":  # which may be installed in place
@@ -160,12 +160,12 @@ NOT_IN_PROGRAMS = ("seed", "shared_object_id", "build_config", "compile_config")
 
 
 class Keys:
-    """Makes keys of values, and notes whether code of the user's is among them.
+    """Makes keys of values, and records whether they contain user code.
 
     Attributes
     ----------
     has_user_code : bool
-        Whether a key rests on a digest, which tells nothing of what code reads when it runs.
+        Whether a key contains a digest, which does not cover what the code reads when it runs.
     """
 
     def __init__(self) -> None:
@@ -207,7 +207,7 @@ class Keys:
         return self.of(without(config, NOT_IN_PROGRAMS))
 
     def _attributes(self, value: Any) -> Hashable:
-        """Return what an object holds beside its configuration: that of ``Huber`` has no delta."""
+        """Return the attributes that a configuration may lack, such as the delta of ``Huber``."""
         plain = (bool, int, float, str, tuple, list, dict)
         all_counts = not hasattr(value, "get_config")  # else Keras's bookkeeping is beside it
         parts = {
@@ -219,20 +219,20 @@ class Keys:
         return self.of(parts)
 
     def of_known(self, value: Any, what: str) -> Hashable:
-        """Return the key of a value without user code: of what verification does not run."""
+        """Return the key of a value without user code, for parts that verification does not run."""
         keys = type(self)()
         key = keys.of(value)
         if keys.has_user_code:
-            raise UnshareableError(f"{what} is code of the user's own")
+            raise UnshareableError(f"{what} is user-defined code")
         return key
 
     def of_layer(self, layer: keras.layers.Layer) -> Hashable:
-        """Refuse: what a layer computes is more than a value."""
+        """Raise an error: values must not contain layers."""
         raise UnshareableError(f"it holds a {type(layer).__name__}")
 
 
 def without(config: Any, names: tuple[str, ...], *, initializers: bool = True) -> Any:
-    """Return a configuration without these entries and, unless told, without initializers."""
+    """Return a configuration without these entries and, by default, without initializers."""
     if isinstance(config, Mapping):
         return {
             key: without(item, names, initializers=initializers)
@@ -252,24 +252,24 @@ def config_of(value: Any) -> Any:
 
 
 def _is_state(name: str, part: Any) -> bool:
-    """Tell what a metric or an optimizer keeps of training, and TensorFlow's bookkeeping of it."""
-    held = keras.tree.flatten(part)
-    return name.startswith("_self_") or any(isinstance(each, keras.Variable) for each in held)
+    """Return whether an attribute is training state, or bookkeeping of TensorFlow."""
+    leaves = keras.tree.flatten(part)
+    return name.startswith("_self_") or any(isinstance(each, keras.Variable) for each in leaves)
 
 
 def as_patched(kind: type) -> Hashable:
-    """Return a class with the methods that a program is made of, which tests may replace."""
+    """Return a class with the methods that a program is made of, which may be patched."""
     return kind, *(getattr(kind, name, None) for name in ("__call__", "call", "update_step"))
 
 
 def is_configured(value: Any) -> bool:
-    """Tell objects of Keras's and skae's own classes whose configuration or attributes are all."""
+    """Return whether an object is of Keras or skae, and determined by its attributes."""
     kind = type(value)
     return is_of_library(kind) and (hasattr(kind, "get_config") or kind.__module__[:5] == "skae.")
 
 
 def is_of_library(value: Any) -> bool:
-    """Tell the classes and functions that Keras, TensorFlow and skae have under their names."""
+    """Return whether Keras, TensorFlow or skae has a class or a function under its name."""
     module = getattr(value, "__module__", None)
     if not isinstance(module, str) or module.partition(".")[0] not in _LIBRARIES:
         return False

@@ -1,7 +1,7 @@
-"""The protocols by which the parts of skae know each other.
+"""The data classes and protocols by which the parts of skae work together.
 
-Networks, the engine, thresholds, errors and noise never import one another; an estimator takes
-an object from one of them and hands it to the next, and these are the shapes it relies on.
+Networks, the engine, thresholds, errors and noise never import one another; an estimator passes
+objects of one part to the next.
 """
 
 from __future__ import annotations
@@ -24,18 +24,17 @@ History = dict[str, list[float]]
 
 @dataclass(frozen=True)
 class Recipe:
-    """All that determines a network and how it is compiled, but for its weights.
+    """All that determines a network and how it is compiled, except its weights.
 
-    One object answers four questions: what a pickle stores beside the weights, whether an
-    estimator that is trained on still describes the same network, whether its model has to be
-    compiled anew, and which compiled programs serve it.
+    A pickle stores it beside the weights. Comparing two recipes shows whether training can
+    continue, whether the model must be compiled again, and whether programs can be shared.
 
     Parameters
     ----------
     builder : str or callable
-        The estimator's `model`: the name of a built-in network, or what returns a Keras model.
+        The estimator's `model`: name of a built-in network, or a callable that returns a model.
     input_shape, output_shape : tuple of int
-        Shape of one sample going in and coming out, without the axis of samples.
+        Shape of one input and output sample, without the axis of samples.
     parameters : mapping of str to object
         The estimator's parameters that describe the network, `latent_dim` for example.
     options : mapping of str to object
@@ -45,12 +44,12 @@ class Recipe:
     noise_options : mapping of str to object
         The routed ``noise__*`` parameters, prefix removed.
     scikeras : mapping of str to object
-        What SciKeras hands to a model function that names it: `meta` and `params`.
+        Arguments of SciKeras for a model function that names them: `meta` and `params`.
     compiled : mapping of str to object
         Parameters that ``keras.Model.compile`` depends on, by their full name: `optimizer`,
         ``optimizer__learning_rate``, `loss`.
     dtype_policy : str
-        Keras's, when the network was built.
+        Policy of Keras when the network was built.
     seed : int
         Every random number of the network derives from it.
     """
@@ -70,19 +69,19 @@ class Recipe:
 
 @dataclass(frozen=True)
 class NetworkSpec:
-    """What an estimator asks a network builder for.
+    """The arguments of a network builder.
 
     Parameters
     ----------
     input_shape, output_shape : tuple of int
-        Shape of one sample going in and coming out, without the axis of samples.
+        Shape of one input and output sample, without the axis of samples.
     parameters : mapping of str to object
         The estimator's flat parameters that describe a network: ``latent_dim``,
-        ``hidden_layer_sizes``, ``activation``, ``output_activation``, and what else it has.
+        ``hidden_layer_sizes``, ``activation``, ``output_activation``, and others.
     options : mapping of str to object
         The routed ``model__*`` parameters, prefix removed.
     seed : int
-        Every random number of the network, initialisers and noise layers alike, derives from it.
+        Every random number of the network, of initializers and noise layers alike, derives from it.
     noise : keras.layers.Layer or None
         Corruption of the input while training, with a seed of its own.
     """
@@ -102,18 +101,18 @@ class Network:
     Parameters
     ----------
     model : keras.Model
-        Input to reconstruction; what is trained. Built (all weights exist), not compiled.
+        Input to reconstruction; the model to train. Built (all weights exist), not compiled.
     encoder, decoder : keras.Model or None
-        Input to code, code to reconstruction; None where a custom model has none.
+        Input to code, code to reconstruction; None if a user-defined model has none.
     callbacks : sequence of keras.callbacks.Callback
-        What the network itself needs while it trains, such as a KL warm-up.
+        Callbacks that the network needs during training, such as a KL warm-up.
     compiled_by_user : bool
-        Whether the user's own code has compiled the model.
+        Whether user code has compiled the model.
     initial_weights : callable or None
-        Called while the weights are those it was built with, returns a function of a seed: to the
-        weights that the same builder gives a network of that seed, as arrays in the order of
-        ``trainable_variables`` and ``non_trainable_variables``. It returns None, or is None,
-        where they can't be told without building the network.
+        Called before the weights change, returns a function from a seed to the initial weights
+        of the same builder with that seed, as arrays in the order of ``trainable_variables`` and
+        ``non_trainable_variables``. None, or returns None, if they are not known without
+        building the network.
     """
 
     model: keras.Model
@@ -126,7 +125,7 @@ class Network:
 
 @dataclass(frozen=True)
 class Batchable:
-    """Rows to train on or to validate with.
+    """Samples to train on or to validate with.
 
     Parameters
     ----------
@@ -144,7 +143,7 @@ class Batchable:
 
 @dataclass(frozen=True)
 class TrainingPlan:
-    """How to train: everything the engine needs beside the model and the rows.
+    """How to train: everything the engine needs beside the model and the samples.
 
     Parameters
     ----------
@@ -152,12 +151,12 @@ class TrainingPlan:
         Epochs to train, counted from `initial_epoch`.
     batch_size : int
     shuffle : bool
-        Whether every epoch has an order of its own; it derives from `seed` and the epoch.
+        Whether every epoch has another order, derived from `seed` and the epoch.
     initial_epoch : int
-        Epochs that the model has been trained for already.
+        Epochs that the model has already been trained for.
     seed : int
     verbose : {0, 1, 2}
-        Nothing, one progress bar, or a line an epoch.
+        Silent, one progress bar, or a line per epoch.
     jit_compile : bool or "auto"
     """
 
@@ -172,7 +171,7 @@ class TrainingPlan:
 
 @dataclass(frozen=True)
 class TrainingResult:
-    """What training reports.
+    """The result of a training.
 
     Parameters
     ----------
@@ -197,7 +196,7 @@ class ErrorFunction(Protocol):
 
 
 class ThresholdRule(Protocol):
-    """Turns training errors into a threshold: rows with a larger error are outliers."""
+    """Turns training errors into a threshold: samples with a larger error are outliers."""
 
     def threshold(self, errors: FloatArray, sample_weight: FloatArray | None = None) -> float:
         """Return the threshold, in units of the error."""

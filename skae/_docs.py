@@ -1,4 +1,4 @@
-"""What docstrings say of each parameter, and signatures as ``help`` should show them."""
+"""Reads parameters from docstrings, and hides annotations from ``help``."""
 
 from __future__ import annotations
 
@@ -18,14 +18,14 @@ def parameters_of(function: Any) -> list[str]:
 
 
 def entries(doc: str | None, heading: str) -> dict[str, str]:
-    """Return what a section of a docstring says of each name."""
+    """Return the entries of a docstring's section by name."""
     section = inspect.cleandoc(doc or "").partition(f"{heading}\n{'-' * len(heading)}\n")[2]
     found = re.split(r"\n(?=\S)", section.partition("\n\n")[0])
     return {name.strip(): entry for entry in found for name in entry.partition(" : ")[0].split(",")}
 
 
 def hide_annotations(function: _Function) -> _Function:
-    """Leave types to the docstring: ``help`` would show annotations as quoted strings."""
+    """Hide annotations from ``help``, which would show them as quoted strings."""
     signature = inspect.signature(function)
     plain = [each.replace(annotation=each.empty) for each in signature.parameters.values()]
     cast(Any, function).__signature__ = inspect.Signature(plain)
@@ -33,7 +33,7 @@ def hide_annotations(function: _Function) -> _Function:
 
 
 def hide_annotations_of(*items: Any) -> None:
-    """Do so for functions, and for all public methods of classes and their bases here."""
+    """Hide annotations of functions, and of the public methods of classes and their bases."""
     for item in items:
         bases = item.__mro__ if isinstance(item, type) else ()
         methods = [

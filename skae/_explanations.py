@@ -10,7 +10,7 @@ import pandas as pd
 
 
 def row_labels(X: Any, n_samples: int) -> pd.Index:
-    """Return the labels of the samples, their positions where there are none."""
+    """Return the labels of the samples, or else their positions."""
     index = getattr(X, "index", None)
     return index if isinstance(index, pd.Index) else pd.RangeIndex(n_samples)
 
@@ -23,16 +23,16 @@ def top_features(
     positions: Any,
     n_features: int,
 ) -> pd.DataFrame:
-    """Return a line for each of the features with the largest errors of each sample.
+    """Return a row for each of the features with the largest errors of each sample.
 
     Parameters
     ----------
     errors, values, reconstruction : DataFrame of shape (n_explained, n_features)
-        NaN where a feature has none; such errors are left out. `errors` has the samples' labels.
+        NaN where missing; such errors are left out. The index of `errors` labels the samples.
     positions : ndarray of shape (n_explained,)
-        Of the samples, counted from 0.
+        Positions of the samples, counted from 0.
     n_features : int
-        Lines for each sample.
+        Number of features for each sample.
     """
     if not isinstance(n_features, Integral) or n_features < 1:
         raise ValueError(f"n_features must be a positive integer, got {n_features!r}.")

@@ -1,8 +1,7 @@
-"""Knows whether this process was forked after TensorFlow had started.
+"""Detects that this process was forked after TensorFlow had started.
 
-A fork copies TensorFlow's runtime but none of its threads, and whatever is handed to them waits
-forever. ``import skae`` loads this module, which loads nothing itself, so that a fork is noticed
-whoever has used TensorFlow before it.
+A fork copies TensorFlow's runtime but not its threads, so TensorFlow would wait for them forever.
+``import skae`` loads this module, which itself imports nothing, to detect forks from then on.
 """
 
 from __future__ import annotations
@@ -14,12 +13,12 @@ _lost_threads = False
 
 
 def check_not_forked() -> None:
-    """Refuse to run TensorFlow in a process that has lost its threads.
+    """Raise an error if a fork has left TensorFlow without its threads.
 
     Raises
     ------
     RuntimeError
-        If a fork has come between the start of TensorFlow and now.
+        If the process was forked after TensorFlow had started.
     """
     if _lost_threads:
         raise RuntimeError(
@@ -37,10 +36,10 @@ def runtime_started() -> bool:
     context = sys.modules.get("tensorflow.python.eager.context")
     try:
         eager = context.context_safe()  # type: ignore[union-attr]
-        # Public names tell by starting it, or by looking for accelerators.
+        # Public functions would start it, or look for accelerators.
         return eager is not None and eager._context_handle is not None
     except AttributeError:
-        return True  # in a TensorFlow that hides it elsewhere: an error is better than a wait
+        return True  # unknown version of TensorFlow: an error is better than waiting forever
 
 
 def _after_fork() -> None:

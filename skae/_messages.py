@@ -1,4 +1,4 @@
-"""Words that error messages of every part of skae share."""
+"""Parts of error messages."""
 
 from __future__ import annotations
 

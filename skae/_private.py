@@ -1,8 +1,8 @@
-"""Everything that skae uses of Keras and SciKeras beside their public names.
+"""All private names of Keras, SciKeras and TensorFlow that skae uses.
 
-Each private name is used through one function of this file. `_NAMES` lists them; `problem` looks
-for those that classes have, once. Where one is missing, skae goes on in Keras's public way: the
-engine trains by ``keras.Model.fit`` and scores by calling the model, and logs why.
+Each private name is used through one function of this file. `_NAMES` lists them; `problem` checks
+that they exist, once. If one is missing, skae uses Keras's public interface: the engine trains
+with ``keras.Model.fit`` and scores by calling the model, and logs why.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ import keras
 
 _LOGGER = logging.getLogger("skae")
 
-# What skae calls it: what the package calls it.
+# Description in skae: private name.
 _NAMES: dict[str, str] = {
     "counters module": "keras.src.backend.common.global_state",
     "counters of a thread": "GLOBAL_STATE_TRACKER",
@@ -56,7 +56,7 @@ _MISSING = object()
 
 
 def _neutral_optimizer() -> Any:
-    """Return the base of all optimizers that knows no backend."""
+    """Return the backend-neutral base class of all optimizers."""
     found = [
         base
         for base in keras.optimizers.Optimizer.__mro__
@@ -72,7 +72,7 @@ def _taken() -> tuple[str, ...]:
 
 @functools.cache
 def problem() -> str | None:
-    """Return which private name this version of Keras lacks, None where all are there."""
+    """Return which private name this version of Keras lacks, or None."""
     neutral = _neutral_optimizer()
     if neutral is None:
         missing: list[str] = [_NAMES["neutral optimizer"]]
@@ -97,7 +97,7 @@ def _counters() -> Any:
 
 @contextmanager
 def fresh_names() -> Iterator[None]:
-    """Have Keras number what has no explicit name from the start, and go on afterwards.
+    """Make Keras number unnamed objects from the start, and restore its counters afterwards.
 
     TensorFlow keeps about 35 kB for every distinct variable name that it has seen: measured, 36 kB
     a build for one dropout layer, and none where names are the same at every build. Without the
@@ -107,19 +107,19 @@ def fresh_names() -> Iterator[None]:
     if state is None:
         yield
         return
-    kept = getattr(state, name, _MISSING)
+    previous = getattr(state, name, _MISSING)
     setattr(state, name, collections.defaultdict(int))
     try:
         yield
     finally:
-        if kept is _MISSING:
+        if previous is _MISSING:
             delattr(state, name)
         else:
-            setattr(state, name, kept)
+            setattr(state, name, previous)
 
 
 def forget_kernels() -> None:
-    """Free what TensorFlow keeps of functions that nobody can call any more.
+    """Free the memory that TensorFlow keeps of deleted functions.
 
     It keeps 1.4 MB for each program of a small network. Programs in use make their part anew.
     Without the private name that memory stays.
@@ -132,7 +132,7 @@ def forget_kernels() -> None:
 
 
 def build_optimizer(model: keras.Model) -> None:
-    """Make the variables of a compiled model's optimizer, unless they are there."""
+    """Create the variables of a compiled model's optimizer, unless they exist."""
     optimizer = model.optimizer
     if optimizer.built:
         return
@@ -145,12 +145,12 @@ def build_optimizer(model: keras.Model) -> None:
 
 
 def has_neutral_steps(kind: type) -> bool:
-    """Tell whether an optimizer's class has no version of its own of a method that is replaced.
+    """Return whether an optimizer's class overrides none of the methods that are replaced.
 
     Parameters
     ----------
     kind : type
-        Subclass of ``keras.optimizers.Optimizer``; Nadam and Muon have such methods.
+        Subclass of ``keras.optimizers.Optimizer``; Nadam and Muon override such methods.
     """
     neutral = _neutral_optimizer()
     if neutral is None:
@@ -167,8 +167,8 @@ def has_neutral_steps(kind: type) -> bool:
 def _stateless_class(kind: Any) -> Any:
     """Return a subclass whose ``stateless_apply`` works.
 
-    On TensorFlow, Keras's own refuses, because its TensorFlow optimizer sends every update through
-    ``tf.distribute``. The backend-neutral base class has the same steps without it.
+    On TensorFlow, Keras's own raises an error, because every update goes through ``tf.distribute``.
+    The backend-neutral base class has the same steps without it.
     """
     neutral = _neutral_optimizer()
     methods = {name: getattr(neutral, name) for name in _taken() if hasattr(neutral, name)}
@@ -183,9 +183,9 @@ def stateless_optimizer(
     Parameters
     ----------
     optimizer : keras.optimizers.Optimizer
-        Taken for its class and configuration; not changed.
+        Gives class and configuration; not changed.
     variables : sequence of keras.Variable
-        What it is to train.
+        Variables to train.
     """
     config = {**configuration(optimizer), "name": "stateless"}
     twin = _stateless_class(type(optimizer)).from_config(config)  # type: ignore[arg-type]
@@ -196,19 +196,19 @@ def stateless_optimizer(
 def slot_names(
     optimizer: keras.optimizers.Optimizer, n_weights: int
 ) -> list[tuple[int | None, Any]]:
-    """Return what each variable is that an optimizer has for a number of weights.
+    """Return names of the variables that an optimizer has for a number of weights.
 
     Parameters
     ----------
     optimizer : keras.optimizers.Optimizer
-        Taken for its class and configuration; not changed.
+        Gives class and configuration; not changed.
     n_weights : int
 
     Returns
     -------
     names : list of (int or None, object)
         In the order of ``optimizer.variables``: the weight's index and the kind ("momentum"), or
-        None and a number for what all weights share.
+        None and a number for variables that all weights share.
     """
     weights = [object() for _ in range(n_weights)]
     names: list[tuple[int | None, Any]] = []
@@ -230,7 +230,7 @@ def schedule_of(optimizer: keras.optimizers.Optimizer) -> Any:
     Returns
     -------
     schedule : LearningRateSchedule, callable or None
-        "unknown" where this version of Keras doesn't tell.
+        "unknown" if this version of Keras does not reveal it.
     """
     rate = getattr(optimizer, _NAMES["learning rate"], "unknown")
     return None if isinstance(rate, keras.Variable) else rate
@@ -252,27 +252,27 @@ def configuration(value: Any) -> dict[str, Any]:
 
 
 def sums_rows(optimizer: Any) -> bool:
-    """Tell whether Keras's optimizer sums gradients of a row that a batch takes more than once.
+    """Return whether Keras's optimizer sums gradients of an index that occurs twice in a batch.
 
-    The gradient is their sum. SGD without momentum adds them up; Adam, for one, squares each.
+    SGD without momentum adds them up; Adam, for example, squares each of them.
     """
     return type(optimizer).__name__ == "SGD" and not optimizer.momentum
 
 
 def trains(optimizer: keras.optimizers.Optimizer, variables: Sequence[Any]) -> bool:
-    """Tell whether a built optimizer was built for these variables."""
+    """Return whether a built optimizer was built for these variables."""
     known = getattr(optimizer, _NAMES["trained variables"], ())
     return list(map(id, known)) == list(map(id, variables))
 
 
 def spares_weights(optimizer: keras.optimizers.Optimizer) -> bool:
-    """Tell whether weight decay leaves out some variables."""
+    """Return whether weight decay leaves out some variables."""
     names = (_NAMES["variables without decay"], _NAMES["patterns without decay"])
     return any(getattr(optimizer, name, None) for name in names)
 
 
 def profiles_batches(callback: keras.callbacks.TensorBoard) -> bool:
-    """Tell whether TensorBoard looks at single batches to profile them."""
+    """Return whether TensorBoard looks at single batches to profile them."""
     return bool(getattr(callback, _NAMES["last profiled batch"], 1) != 0)
 
 

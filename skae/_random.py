@@ -30,8 +30,8 @@ import numpy as np
 import tensorflow as tf
 
 _MULTIPLIER, _WEYL, _ROUNDS = 0xD256D193, 0x9E3779B9, 10
-# What is drawn where the size is known only when it is drawn: four sizes from each power of two to
-# the next. XLA takes 0.1 s for every size that it meets first, and keeps 0.6 MB of it for good.
+# Sizes to draw if the size is not known when a function is traced: four for each power of two. XLA
+# takes 0.1 s to compile each size, and keeps 0.6 MB of it until the process ends.
 _SIZES = np.array([digit << power for power in range(8, 29) for digit in (4, 5, 6, 7)], np.int32)
 
 

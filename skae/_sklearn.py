@@ -1,7 +1,4 @@
-"""Everything that skae takes from private or recent parts of scikit-learn.
-
-Kept in one place so that a new release of scikit-learn is one file's work.
-"""
+"""Imports from private or recent parts of scikit-learn, in one place for new releases."""
 
 from __future__ import annotations
 
@@ -25,7 +22,7 @@ try:
 except ImportError:  # scikit-learn < 1.9 has no callbacks
 
     class CallbackSupportMixin:  # type: ignore[no-redef]
-        """Stands in for scikit-learn's mixin: there are no callbacks to tell of anything."""
+        """Replaces scikit-learn's mixin where it has no callbacks."""
 
         def _init_callback_context(self, **_: Any) -> _NoContext:
             return _NoContext()

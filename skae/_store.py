@@ -1,4 +1,4 @@
-"""Keeps compiled programs by key: bounded, shared by all threads, least recently used out."""
+"""A thread-safe cache of compiled programs that drops the least recently used one."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ class CacheInfo(NamedTuple):
 
 
 class Store:
-    """Values by key; one thread makes a value while others that want it wait.
+    """Values by key; one thread makes a value while others wait for it.
 
     Parameters
     ----------
@@ -48,7 +48,7 @@ class Store:
         self._hits = self._misses = 0
 
     @contextmanager
-    def held(self, key: Hashable) -> Iterator[Any]:
+    def locked(self, key: Hashable) -> Iterator[Any]:
         """Yield the value of a key, or None; no other thread makes one meanwhile."""
         with self._lock:
             making = self._making.setdefault(key, threading.RLock())
@@ -69,31 +69,31 @@ class Store:
                 self._values.popitem(last=False)
 
     def clear(self) -> None:
-        """Forget every value; whoever uses one goes on with it."""
+        """Drop all values; those in use stay valid."""
         with self._lock:
             self._values.clear()
             self._hits = self._misses = 0
 
     def info(self) -> CacheInfo:
-        """Return hits, misses, and how many values there are and may be."""
+        """Return hits, misses, and the current and the largest number of values."""
         with self._lock:
             return CacheInfo(self._hits, self._misses, len(self._values), self._maxsize)
 
 
 @dataclass
 class Place:
-    """Where a network's program lies, or is to be put.
+    """The place of a network's program in the cache.
 
     Parameters
     ----------
     network : DeferredNetwork
-        What to trace it from.
+        Network to trace the program from.
     program : object or None
-        None: to be made and assigned.
+        None if it has to be made and assigned.
     is_doubtful : bool
         Whether `program` was traced from another model of the same key, which rests on user code.
     is_verifiable : bool
-        Whether a program that is made may become doubtful to others.
+        Whether a new program may become doubtful for other networks.
     """
 
     network: Any
@@ -102,9 +102,9 @@ class Place:
     is_verifiable: bool
 
     def verify(self, computes_alike: Callable[[Any], bool | None]) -> None:
-        """Drop a doubtful program that does not compute what this network does, with a warning.
+        """Drop a doubtful program that computes something else than this network, and warn.
 
-        Without one where that can't be told, because the network draws random numbers.
+        Drop it without a warning if the network draws random numbers, so no two calls agree.
         """
         is_alike = computes_alike(self.program) if self.is_doubtful else True
         if is_alike:
@@ -130,18 +130,18 @@ class Place:
 
 
 def count_program() -> None:
-    """Free the memory of old programs each time that as many were made as are kept."""
+    """Free the memory of old programs after every `MAX_PROGRAMS` new ones."""
     if next(_made) % MAX_PROGRAMS == 0:
         forget_kernels()
 
 
 PROGRAMS = Store(MAX_PROGRAMS)
-# What is known of networks without building them; small, and no program.
+# Properties of networks that are known without building them.
 TRAITS = Store(4 * MAX_PROGRAMS)
 
 
 def clear_cache() -> None:
-    """Forget every compiled program; the next fit or score compiles anew.
+    """Clear the cache of compiled programs; the next fit or score compiles again.
 
     Examples
     --------

@@ -1,7 +1,7 @@
-"""Tables that are no numbers: told by their type, before NumPy turns them into some.
+"""Checks that tables are numeric, by their types, before NumPy converts them.
 
-NumPy and scikit-learn turn dates into numbers without a word, and their errors about text name no
-column. Polars and pyarrow are known by what their frames have, and not imported.
+NumPy and scikit-learn silently convert dates to numbers, and their errors about text name no
+column. Frames of polars and pyarrow are recognized by their attributes, without an import.
 """
 
 from __future__ import annotations
@@ -17,18 +17,18 @@ _ADVICE = (
     "Turn them into numbers that mean something, such as the hour of the day or the seconds since "
     "the sample before, or leave them out."
 )
-# Columns that an error names.
+# Number of columns in an error message.
 _SHOWN = 5
 
 
 def check_numbers(X: Any, name: str) -> None:
-    """Raise an error for what is no table of numbers; name its columns, and say what to do.
+    """Raise an error if a table is not numeric; name its columns, and say what to do.
 
     Parameters
     ----------
     X : object
     name : str
-        By which errors call it.
+        Name in error messages.
 
     Raises
     ------

@@ -1,9 +1,9 @@
 """Imports TensorFlow quietly, and Keras on it; imported first wherever skae needs either.
 
 While TensorFlow loads, its C++ side writes a dozen lines straight to file descriptor 2, at any
-``TF_CPP_MIN_LOG_LEVEL``: these come before its logger starts. So the descriptor is turned aside for
-the import, unless the user asks for messages by a level below 3. What other threads write
-meanwhile is shown after it, and if the import fails, all is.
+``TF_CPP_MIN_LOG_LEVEL``: these come before its logger starts. So the import redirects the
+descriptor, unless the user asks for messages by a level below 3. Output of other
+threads is shown afterwards, and all output if the import fails.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ _CHATTER = re.compile(
 
 
 def _configured_backend() -> str:
-    """Return the backend that Keras has or, where it is not imported yet, will choose."""
+    """Return the backend that Keras has or, if not imported yet, will choose."""
     if "keras" in sys.modules:
         import keras
 
@@ -56,7 +56,7 @@ def _check_backend(name: str) -> None:
 
 
 def _limit_threads() -> None:
-    """Have TensorFlow take no more cores in a worker process than other libraries do.
+    """Limit the cores of TensorFlow in a worker process to those of other libraries.
 
     joblib and dask write a worker's number of cores into ``OMP_NUM_THREADS``, which TensorFlow does
     not read. What it reads instead yields to ``tf.config.threading``, even set later.
@@ -77,29 +77,26 @@ def _wants_messages() -> bool:
 
 
 def _turn_aside() -> tuple[int, IO[bytes]] | None:
-    """Put a file in place of descriptor 2, and return the descriptor that was there, and the file.
-
-    None where there is nothing to turn aside, or no place for a file.
-    """
+    """Redirect descriptor 2 to a file; return the old descriptor and the file, or None."""
     with suppress(AttributeError, OSError, ValueError):
         sys.stderr.flush()  # None under pythonw, and it may be closed
     try:
-        kept = os.dup(2)
+        stderr = os.dup(2)
     except OSError:
         return None
     try:
         caught = tempfile.TemporaryFile()  # noqa: SIM115 - closed by the caller
     except OSError:
-        os.close(kept)
+        os.close(stderr)
         return None
     os.dup2(caught.fileno(), 2)
-    return kept, caught
+    return stderr, caught
 
 
-def _put_back(kept: int, caught: IO[bytes], *, hide: bool) -> None:
-    """Put the descriptor back, and write what was caught; without TensorFlow's lines to `hide`."""
-    os.dup2(kept, 2)
-    os.close(kept)
+def _put_back(stderr: int, caught: IO[bytes], *, hide: bool) -> None:
+    """Restore the descriptor, and write the caught output; without TensorFlow's lines to `hide`."""
+    os.dup2(stderr, 2)
+    os.close(stderr)
     with caught:
         caught.seek(0)
         lines = [line for line in caught if not (hide and _CHATTER.match(line))]
@@ -130,7 +127,7 @@ def _quietly() -> Iterator[None]:
         with _stderr_aside():
             yield
     finally:
-        # Not left to worker processes, which would take it for the user's own setting.
+        # Not left to worker processes, which would take it for a setting of the user.
         if chosen is None:
             os.environ.pop(_LEVEL, None)
 

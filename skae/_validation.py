@@ -1,4 +1,4 @@
-"""Checks of what users hand in, before anything is built or trained."""
+"""Checks of parameters and data, before a network is built or trained."""
 
 from __future__ import annotations
 
@@ -20,13 +20,13 @@ from skae._sklearn import Interval, InvalidParameterError, check_sample_weight
 from skae._tables import check_numbers
 from skae.exceptions import OutlierLabelWarning
 
-# Integers become the first of these, and whatever is one of them already stays as it is.
+# Other types are converted to the first of these.
 FLOAT_DTYPES = (np.float32, np.float64)
-# As objects of NumPy's own, which are told apart without a conversion.
+# As dtype objects, which compare without a conversion.
 _FLOATS = tuple(map(np.dtype, FLOAT_DTYPES))
 # A limit of type float32 would pull comparisons into float32, where they overflow.
 _FLOAT32_MAX = float(np.finfo(np.float32).max)
-# Columns that an error names.
+# Number of columns in an error message.
 _SHOWN = 5
 NON_NEGATIVE = Interval(Real, 0, np.inf, closed="left")
 FRACTION = Interval(Real, 0, 1, closed="both")
@@ -42,17 +42,17 @@ def check_number(name: str, value: Any, interval: Interval) -> Any:
 
 
 def check_threshold(threshold: Any, rule: Any) -> float:
-    """Return what a rule returned as a float, if it is finite."""
+    """Return the result of a rule as a float, or raise an error if it is not finite."""
     if not np.isfinite(threshold):
         raise ValueError(
-            f"{rule!r} returned {threshold}, which is no threshold. Use another rule, or scale X: "
-            "errors may be too large for its arithmetic."
+            f"{rule!r} returned {threshold}, but a threshold must be finite. Use another rule, or "
+            "scale X: errors may be too large for its arithmetic."
         )
     return float(threshold)
 
 
 def check_outlier_labels(y: Any) -> np.ndarray[Any, np.dtype[np.bool_]]:
-    """Return where `y` is -1 (outlier); refuse anything but +1 and -1."""
+    """Return where `y` is -1 (outlier); raise an error for other labels than +1 and -1."""
     labels = np.asarray(y)
     values = set(np.unique(labels).tolist())
     if labels.dtype.kind in "iuf" and values <= {1, -1}:
@@ -68,7 +68,7 @@ def check_outlier_labels(y: Any) -> np.ndarray[Any, np.dtype[np.bool_]]:
 
 
 def warn_of_labels(y: Any) -> None:
-    """Warn of labels 0 and 1: scorers would take the normal class for the outliers."""
+    """Warn about labels 0 and 1: scorers would take the normal class for the outliers."""
     labels = np.asarray(y)
     if labels.dtype.kind in "biuf" and labels.size and set(np.unique(labels)) in ({0}, {0, 1}):
         warnings.warn(
@@ -88,39 +88,40 @@ def check_rows(
     shape: Shape | None = None,
     name: str = "X",
 ) -> tuple[FloatArray, Shape]:
-    """Check rows that go into an estimator.
+    """Check samples that go into an estimator.
 
     Parameters
     ----------
     estimator : estimator
-        Gets ``n_features_in_`` and ``feature_names_in_`` where `reset` is true, and is held to
-        them otherwise.
+        `n_features_in_` and `feature_names_in_` are set if `reset` is true, and checked
+        otherwise.
     X : array-like or dataframe of shape (n_samples, ...)
         A table, or images or sequences with more axes.
     reset : bool
         Whether the estimator is being fitted.
     shape : tuple of int or None
-        Shape that one sample must have where `X` has more than two axes.
+        Required shape of one sample if `X` has more than two axes.
     name : str, default="X"
-        By which errors call it.
+        Name in error messages.
 
     Returns
     -------
     X : ndarray of shape (n_samples, n_features)
-        float32 or float64; a view wherever one is enough.
+        float32 or float64; a view where possible.
     shape : tuple of int
-        Shape of one sample as it came.
+        Shape of one sample before it was flattened.
     """
     if not reset and _is_plain_table(estimator, X):
         return X, X.shape[1:]
     check_numbers(X, name)
     X = _as_rows(X)
-    came = tuple(X.shape[1:]) if getattr(X, "ndim", 0) > 2 else None
-    if came is not None:
-        if not reset and came != shape:
+    sample_shape = tuple(X.shape[1:]) if getattr(X, "ndim", 0) > 2 else None
+    if sample_shape is not None:
+        if not reset and sample_shape != shape:
             raise ValueError(
-                f"{name} has samples of shape {came}, but {type(estimator).__name__} was fitted on "
-                f"samples of shape {shape}. Reshape {name}, or pass one flat row for each sample."
+                f"{name} has samples of shape {sample_shape}, but {type(estimator).__name__} was "
+                f"fitted on samples of shape {shape}. Reshape {name}, or pass one flat row "
+                "for each sample."
             )
         if 0 in X.shape:
             raise ValueError(
@@ -129,29 +130,29 @@ def check_rows(
             )
         X = X.reshape(len(X), -1)
     mapped = isinstance(X, np.memmap)
-    with _columns_named(X if came is None else None, name):
+    with _columns_named(X if sample_shape is None else None, name):
         X = validate_data(estimator, X, reset=reset, dtype=FLOAT_DTYPES)
         check_float32_range(X, name)
     if mapped and X.base is not None:
-        # The engine goes through a file in chunks; scikit-learn returns a plain view of it.
+        # The engine reads a file in chunks; scikit-learn returns a plain view of it.
         X = X.view(np.memmap)
-    return X, came or (X.shape[1],)
+    return X, sample_shape or (X.shape[1],)
 
 
 @contextmanager
 def _columns_named(table: Any, name: str) -> Iterator[None]:
-    """Have an error about values that no network takes say in which columns they stand."""
+    """Add the columns with unusable values to an error message."""
     try:
         yield
     except ValueError as error:
-        # scikit-learn calls whatever it checks X.
-        said = re.sub(r"\bX\b", name, str(error))
-        columns = _unusable_columns(table) if re.search("NaN|infinity", said) else []
+        # scikit-learn always uses the name X.
+        message = re.sub(r"\bX\b", name, str(error))
+        columns = _unusable_columns(table) if re.search("NaN|infinity", message) else []
         if not columns:
-            raise type(error)(said) from None
+            raise type(error)(message) from None
         more = f" and {len(columns) - _SHOWN} more" if len(columns) > _SHOWN else ""
         raise ValueError(
-            f"{said}\nColumns of {name} with such values (and how many): "
+            f"{message}\nColumns of {name} with such values (and how many): "
             f"{', '.join(columns[:_SHOWN])}{more}."
         ) from None
 
@@ -168,10 +169,10 @@ def _unusable_columns(table: Any) -> list[str]:
 
 
 def _is_plain_table(estimator: Any, X: Any) -> bool:
-    """Whether nothing of `validate_data` could find fault with `X`, or take anything from it.
+    """Return whether `validate_data` would accept `X` unchanged.
 
-    scikit-learn's own way takes 0.1 ms to learn that an array is no dataframe: two thirds of the
-    time in which a small network scores one row.
+    scikit-learn takes 0.1 ms to find out that an array is no dataframe: two thirds of the time in
+    which a small network scores one sample.
     """
     if type(X) is not np.ndarray or X.dtype not in _FLOATS or X.ndim != 2 or len(X) == 0:
         return False
@@ -179,13 +180,13 @@ def _is_plain_table(estimator: Any, X: Any) -> bool:
         return False
     if X.shape[1] != estimator.n_features_in_ or hasattr(estimator, "feature_names_in_"):
         return False
-    # A quarter of the time of looking for the largest value; NaN and infinity stay what they are,
-    # and where the squares of large values are too many, scikit-learn looks at each.
+    # Four times as fast as looking for the largest value. NaN and infinity propagate; if the sum
+    # of squares is too large, scikit-learn checks each value.
     return bool(np.vdot(X, X) <= _FLOAT32_MAX)
 
 
 def _as_rows(X: Any) -> Any:
-    """Make an array of lists and tensors; leave tables for scikit-learn, which knows them."""
+    """Convert lists and tensors to an array; leave data frames to scikit-learn."""
     if hasattr(X, "columns") or isinstance(X, np.ndarray) or hasattr(X, "toarray"):
         return X
     if hasattr(X, "shape") and len(X.shape) > 2:
@@ -196,7 +197,7 @@ def _as_rows(X: Any) -> Any:
 
 
 def check_targets(y: Any, n_samples: int, name: str = "y", inputs: str = "X") -> FloatArray:
-    """Check a denoiser's clean rows, of any width and any number of axes."""
+    """Check a denoiser's clean samples, of any shape."""
     check_numbers(y, name)
     with _columns_named(y, name):
         y = check_array(y, ensure_2d=False, allow_nd=True, dtype=FLOAT_DTYPES, input_name=name)
@@ -204,25 +205,25 @@ def check_targets(y: Any, n_samples: int, name: str = "y", inputs: str = "X") ->
     if len(y) != n_samples:
         raise ValueError(
             "Found input variables with inconsistent numbers of samples: "
-            f"{inputs} has {n_samples} rows and {name} has {len(y)}; give one clean row for each "
-            "noisy one."
+            f"{inputs} has {n_samples} samples and {name} has {len(y)}; pass one clean sample for "
+            "each noisy one."
         )
     return y
 
 
 def _magnitude(X: FloatArray) -> float:
-    """Return the largest absolute value, NaN where there is one."""
+    """Return the largest absolute value; NaN if `X` contains one."""
     return max(float(X.max()), -float(X.min()))
 
 
 def is_finite(X: FloatArray) -> bool:
-    """Tell whether all values are finite, by the sum of their squares where that is enough."""
+    """Return whether all values are finite, by the sum of their squares if that is enough."""
     with np.errstate(over="ignore"):
         return bool(np.isfinite(np.vdot(X, X))) or bool(np.isfinite(X).all())
 
 
 def check_float32_range(X: FloatArray, name: str) -> None:
-    """Refuse float64 values that become infinite in float32, in which networks are trained."""
+    """Raise an error for values beyond float32, in which networks are trained."""
     if X.dtype == np.float32 or X.size == 0:
         return
     largest = _magnitude(X)
@@ -235,18 +236,18 @@ def check_float32_range(X: FloatArray, name: str) -> None:
 
 
 def check_weights(sample_weight: Any, X: FloatArray) -> np.ndarray[Any, np.dtype[np.float64]]:
-    """Check weights of rows: finite, not negative, one for each row, not all zero."""
+    """Check sample weights: finite, not negative, one for each sample, not all zero."""
     weights = check_sample_weight(sample_weight, X, dtype=np.float64, ensure_non_negative=True)
     if not weights.any():
         raise ValueError(
-            "sample_weight is zero for every row, so that there is nothing to train on; give at "
-            "least one row a positive weight."
+            "sample_weight is zero for every sample, so there is nothing to train on; give at "
+            "least one sample a positive weight."
         )
     return weights
 
 
 def check_input_shape(input_shape: Any, n_features: int) -> Shape:
-    """Check that one flat row can be reshaped to `input_shape`."""
+    """Check that one flat sample can be reshaped to `input_shape`."""
     shape = tuple(input_shape)
     if not all(isinstance(n, (int, np.integer)) and n > 0 for n in shape):
         raise InvalidParameterError(
@@ -254,7 +255,7 @@ def check_input_shape(input_shape: Any, n_features: int) -> Shape:
         )
     if math.prod(shape) != n_features:
         raise InvalidParameterError(
-            f"input_shape={shape} holds {math.prod(shape)} values, but X has {n_features} features "
-            "in each row; set input_shape so that its product is the number of features."
+            f"input_shape={shape} holds {math.prod(shape)} values, but X has {n_features} "
+            "features; set input_shape so that its product is the number of features."
         )
     return shape

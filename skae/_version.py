@@ -1,3 +1,3 @@
-"""The version of skae, which needs no metadata of an installation."""
+"""The version of skae."""
 
 __version__ = "0.1.0"

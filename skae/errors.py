@@ -75,14 +75,14 @@ class SquaredError:
 
 @dataclass(unsafe_hash=True)
 class CustomError:
-    """An error function of the user's own.
+    """A user-defined error function.
 
     Parameters
     ----------
     function : callable
         ``function(inputs, reconstruction)`` returns the error of every value, shaped like
-        `inputs`. It is called with NumPy arrays or with tensors, so it has to keep to operators
-        and ``keras.ops``.
+        `inputs`. It is called with NumPy arrays or with tensors, so it must use
+        only operators and ``keras.ops``.
 
     Examples
     --------
@@ -129,7 +129,7 @@ def resolve_error(error: str | Callable[[Any, Any], Any], loss: Any = None) -> E
         error otherwise. A callable takes inputs and reconstruction and returns the error of every
         value.
     loss : str, callable, keras.losses.Loss or None, default=None
-        The loss that the network is trained with, in any spelling that Keras takes.
+        The loss that the network is trained with, as Keras takes it.
 
     Returns
     -------
@@ -172,7 +172,7 @@ def resolve_error(error: str | Callable[[Any, Any], Any], loss: Any = None) -> E
 
 
 def _is_mae(loss: Any) -> bool:
-    """Say whether a loss is the mean absolute error: by name, function, class or instance.
+    """Return whether a loss is the mean absolute error: by name, function, class or instance.
 
     Names are compared, because this module does without Keras.
     """

@@ -8,11 +8,11 @@ class NonFiniteLossError(ValueError, FloatingPointError):
 
 
 class LatentSizeWarning(UserWarning):
-    """The code is at least as large as a row, so that nothing needs to be compressed."""
+    """The code is at least as large as a sample, so the network can copy its input."""
 
 
 class UnsharedProgramWarning(UserWarning):
-    """A model computes something else than an earlier model of the same code did."""
+    """A model computes something else than an earlier model with the same code."""
 
 
 class OutlierLabelWarning(UserWarning):

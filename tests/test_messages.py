@@ -1,4 +1,4 @@
-"""The hint at the name that somebody probably meant."""
+"""The hint at the name that was probably meant."""
 
 from __future__ import annotations
 

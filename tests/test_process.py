@@ -130,7 +130,7 @@ def test_what_a_user_says_of_threads_is_kept(in_worker):
 @pytest.mark.parametrize(
     ("attribute", "value"),
     [("runtime_started", lambda: True), ("multiprocessing.parent_process", lambda: None)],
-    ids=["a runtime that runs", "the user's own process"],
+    ids=["a runtime that runs", "a process of the user"],
 )
 def test_nothing_is_set_in(in_worker, attribute, value):
     in_worker.setattr(f"skae._tensorflow.{attribute}", value)

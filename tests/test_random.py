@@ -39,7 +39,7 @@ def correlation(a, b):
     ],
 )
 def test_the_bits_are_philox(counter, key, words):
-    """The answers that the authors publish with their library, Random123."""
+    """The results that the authors publish with their library, Random123."""
     drawn = _random.philox(*(tf.constant(word, tf.uint32) for word in (*counter, key)))
     assert tuple(map(int, drawn)) == words
 

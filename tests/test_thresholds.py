@@ -127,7 +127,7 @@ def test_a_threshold_that_is_not_finite_is_refused(result):
 
 @pytest.mark.parametrize("rule", [StdThreshold(), IQRThreshold(1e300), MADThreshold(1e300)])
 def test_an_overflow_is_refused(rule):
-    with pytest.raises(ValueError, match=r"returned (inf|nan), which is no threshold"):
+    with pytest.raises(ValueError, match=r"returned (inf|nan), but a threshold must be finite"):
         rule.threshold([1e200, 2e200, 5e200, 9e200])
 
 

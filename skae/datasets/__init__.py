@@ -1,4 +1,4 @@
-"""Real data sets, fetched once and kept, and heartbeats generated without a network."""
+"""Real data sets, downloaded once and cached, and generated heartbeats."""
 
 from skae._docs import hide_annotations_of
 

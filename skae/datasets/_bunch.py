@@ -1,4 +1,4 @@
-"""What every data set is returned as."""
+"""The return values of the data sets."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The folder that keeps fetched data, and the way in and out of it."""
+"""The cache of fetched data."""
 
 from __future__ import annotations
 

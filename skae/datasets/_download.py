@@ -1,4 +1,4 @@
-"""From addresses to arrays, in bounded time and memory; nothing here touches the cache."""
+"""Downloads and reads files, in bounded time and memory."""
 
 from __future__ import annotations
 

@@ -24,7 +24,7 @@ BEAT_NAMES = (
 )
 FASHION_NAMES = "T-shirt/top Trouser Pullover Dress Coat Sandal Shirt Sneaker Bag Ankle_boot"
 
-# What the documentation of several fetchers has in common.
+# The documentation that several fetchers share.
 PARAMETERS = """\
 Parameters
 ----------
@@ -87,7 +87,7 @@ bunch : :class:`~sklearn.utils.Bunch`
 
 
 def _documented(fetcher: Fetcher) -> Fetcher:
-    """Insert what is common into a docstring."""
+    """Insert the shared documentation into a docstring."""
     text = Template(inspect.cleandoc(fetcher.__doc__ or ""))
     fetcher.__doc__ = text.substitute(PARAMETERS=PARAMETERS, REST=REST, IMAGES=IMAGES)
     return fetcher
@@ -231,8 +231,8 @@ def _parts(subset: Any) -> list[str]:
 def _fetch_ecg(*, subset: str, return_X_y: bool, as_frame: bool, **download: Any) -> Any:
     parts = _parts(subset)
     arrays = fetch_arrays("ecg5000", **download)
-    kept = np.isin(np.where(arrays["is_ucr_train"], "train", "test"), parts)
-    data, y_class, is_train = (arrays[key][kept] for key in ("X", "y_class", "is_ucr_train"))
+    in_subset = np.isin(np.where(arrays["is_ucr_train"], "train", "test"), parts)
+    data, y_class, is_train = (arrays[key][in_subset] for key in ("X", "y_class", "is_ucr_train"))
     return pack(
         data,
         np.where(y_class == 1, 1, -1).astype(np.int64),

@@ -1,4 +1,4 @@
-"""Heartbeats from a formula, for tests and examples that have no data at hand."""
+"""Generated heartbeats, for tests and examples without data."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ CLASS_NAMES = (
     "absent or inverted P wave",
 )
 # What a beat of each abnormal class turns into at full severity: heights in mV, widths and
-# centres on the cycle, of the six waves.
+# centers on the cycle, of the six waves.
 ABNORMAL = {
     # The ventricle fires by itself: no P, a broad and tall QRS, T against it.
     2: (

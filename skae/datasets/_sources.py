@@ -1,4 +1,4 @@
-"""Where the data come from, what they must be, and how to read them."""
+"""Addresses, formats and checksums of the data sets."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ class Source:
 
 
 def check_size(size: int, expected: int) -> None:
-    """Refuse what is far larger than it should be, before it fills the memory."""
+    """Raise an error for data far larger than expected, before it fills the memory."""
     if size > SIZE_FACTOR * expected:
         raise OSError(f"it has more than {SIZE_FACTOR} times the {expected} bytes expected")
 

@@ -1,7 +1,7 @@
-"""How a network is trained and run.
+"""Trains and runs networks.
 
-An estimator hands over a `DeferredNetwork`, and asks for training (`train`) and for results (`run`,
-`run_errors`); what is compiled, kept and shared behind them is this package's own affair.
+An estimator passes a `DeferredNetwork` to `train`, `run` and `run_errors`; this package decides
+what is compiled, cached and shared.
 """
 
 from skae import _tensorflow  # noqa: F401  quiet import, before anything imports TensorFlow

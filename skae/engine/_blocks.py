@@ -1,4 +1,4 @@
-"""Blocks of batches, each read while a program trains on the one before it.
+"""Blocks of batches, each read while a program trains on the previous one.
 
 A block is a few megabytes of batches of one size, which one call of a program goes through. Arrays
 are gathered in the epoch's order into memory that TensorFlow reads in place, and that is used again
@@ -34,12 +34,12 @@ _ALIGNMENT = 64
 
 @dataclass(frozen=True)
 class Layout:
-    """What a program's blocks look like.
+    """The shapes and sizes of a program's blocks.
 
     Parameters
     ----------
     input_shape, target_shape : tuple of int, or None for no targets of their own
-        Of one row.
+        Shapes of one sample.
     weighted : bool
     training : bool
         Whether the weights are trained; otherwise losses and metrics are measured.
@@ -78,12 +78,12 @@ class Block(NamedTuple):
     Parameters
     ----------
     tensors : list of Tensor
-        Inputs, and targets and weights where there are any; they may hold more rows than count.
+        Inputs, and targets and weights if there are any; they may have more rows than `n_rows`.
     n_rows : int
-        Rows that count.
+        Number of rows in use.
     batch_size : int
     is_full : bool
-        Whether all batches have the size that a program of one fixed size takes.
+        Whether all batches have the full, fixed size.
     """
 
     tensors: list[Any]
@@ -93,14 +93,14 @@ class Block(NamedTuple):
 
 
 class BlockSource(Protocol):
-    """What a pass goes through, epoch by epoch."""
+    """The blocks of every epoch."""
 
     block_rows: int
     batch_size: int
     kinds: tuple[bool, ...]
 
     def epoch(self, epoch: int) -> Iterator[Block]:
-        """Yield the blocks of an epoch; each holds until the next one is asked for."""
+        """Yield the blocks of an epoch; each is valid until the next one is requested."""
         ...
 
 
@@ -112,7 +112,7 @@ def _aligned(shape: Shape, dtype: np.dtype[Any]) -> FloatArray:
 
 
 class _Buffer:
-    """Memory for one block: inputs, and targets and weights where rows have them."""
+    """Memory for one block: inputs, and targets and weights if there are any."""
 
     def __init__(self, shapes: list[Shape], dtype: np.dtype[Any], n_rows: int) -> None:
         self.parts = [_aligned((n_rows, *shape), dtype) for shape in shapes]
@@ -129,14 +129,14 @@ class _Buffer:
 
 
 def _ahead(blocks: Iterator[Block]) -> Iterator[Block]:
-    """Yield blocks, each made in another thread while the one before it is used."""
+    """Yield blocks, each made in another thread while the previous one is used."""
     with ThreadPoolExecutor(1, "skae-rows") as pool:
 
         def started() -> Callable[[], Block | None]:
             following = partial(next, blocks, None)
             try:
                 return pool.submit(following).result
-            except RuntimeError:  # the interpreter is ending, and a daemon's fit goes on
+            except RuntimeError:  # the interpreter exits while a daemon thread fits
                 return following
 
         waiting = started()
@@ -179,13 +179,13 @@ class RowBlocks:
         self._buffers: list[_Buffer] = []
 
     def epoch(self, epoch: int) -> Iterator[Block]:
-        """Yield the blocks of an epoch; each holds until the next one is asked for."""
+        """Yield the blocks of an epoch; each is valid until the next one is requested."""
         order = self._rows.order(self._seed, epoch, self._shuffle)
         parts = list(self._parts(order))
         while len(self._buffers) < min(len(parts), 2):
             # A program of one fixed size takes a block of it, however few rows there are.
-            held = self.block_rows if self._fixed else min(self.block_rows, len(self._rows))
-            self._buffers.append(_Buffer(self._rows.shapes, self._rows.dtype, held))
+            n_rows = self.block_rows if self._fixed else min(self.block_rows, len(self._rows))
+            self._buffers.append(_Buffer(self._rows.shapes, self._rows.dtype, n_rows))
         if len(parts) == 1:
             yield self._read(0, *parts[0])
             return
@@ -194,8 +194,8 @@ class RowBlocks:
     def _read(self, number: int, indices: Indices, is_full: bool) -> Block:
         buffer = self._buffers[number % 2]
         self._rows.take(indices, [part[: len(indices)] for part in buffer.parts])
-        held = self.block_rows if is_full else len(indices)
-        return Block(buffer.tensors(held), len(indices), self.batch_size, is_full)
+        n_rows = self.block_rows if is_full else len(indices)
+        return Block(buffer.tensors(n_rows), len(indices), self.batch_size, is_full)
 
     def _parts(self, order: Indices) -> Iterator[tuple[Indices, bool]]:
         # XLA knows one size of batch; the short one is done by TensorFlow's kernels.
@@ -234,28 +234,28 @@ class StreamBlocks:
         self.kinds: tuple[bool, ...] = (True, False) if fixed else (False,)
 
     def epoch(self, epoch: int) -> Iterator[Block]:
-        """Yield the blocks of an epoch; each holds until the next one is asked for."""
+        """Yield the blocks of an epoch; each is valid until the next one is requested."""
         yield from _ahead(self._groups())
 
     def _groups(self) -> Iterator[Block]:
-        held: list[list[FloatArray]] = []
+        batches: list[list[FloatArray]] = []
         for number, batch in enumerate(self._stream.batches(training=self._training)):
             self._check(number, batch)
-            size = len(held[0][0]) if held else 0
-            if held and (len(batch[0]) != size or size * (len(held) + 1) > self.block_rows):
-                yield self._joined(held)
-                held = []
-            held.append(batch)
-        if held:
-            yield self._joined(held)
+            size = len(batches[0][0]) if batches else 0
+            if batches and (len(batch[0]) != size or size * (len(batches) + 1) > self.block_rows):
+                yield self._joined(batches)
+                batches = []
+            batches.append(batch)
+        if batches:
+            yield self._joined(batches)
 
     def _check(self, number: int, batch: list[FloatArray]) -> None:
         shapes = [part.shape[1:] for part in batch]
         if shapes != self._stream.shapes:
             raise ValueError(
-                f"Batch {number} of {self._stream.name}, counted from 0, has parts with rows of "
-                f"shapes {shapes}, but the first batch has {self._stream.shapes}; all batches must "
-                "be alike."
+                f"Batch {number} of {self._stream.name}, counted from 0, has samples of shapes "
+                f"{shapes}, but the first batch has {self._stream.shapes}; all batches must have "
+                "the same shapes."
             )
 
     def _joined(self, batches: list[list[FloatArray]]) -> Block:
@@ -270,7 +270,7 @@ class StreamBlocks:
 
 
 def as_samples(rows: Batchable, batch_size: int = 1) -> Rows | Stream:
-    """Return what a pass goes through."""
+    """Return `Rows` or a `Stream` of the samples."""
     if isinstance(rows.inputs, Stream):
         return rows.inputs
     return Stream(rows.inputs) if is_stream(rows.inputs) else Rows(rows, batch_size)

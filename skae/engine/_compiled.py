@@ -1,6 +1,6 @@
-"""Trains a network: chooses between compiled programs and Keras's loop, and runs the epochs.
+"""Trains a network with compiled programs or with Keras's loop, and runs epochs and callbacks.
 
-Owns epochs and callbacks. A pass over the samples is a few blocks, each one call of a program.
+A pass over the samples is a few blocks; each is one call of a program.
 """
 
 from __future__ import annotations
@@ -45,19 +45,19 @@ def train(
     plan : TrainingPlan
     callbacks : sequence of keras.callbacks.Callback
     engine : {"auto", "compiled", "keras"}, default="auto"
-        "auto" takes compiled programs wherever they can honour all that is asked.
+        "auto" uses compiled programs wherever they support all that is requested.
 
     Returns
     -------
     TrainingResult
-        The values of every epoch, and which engine it was.
+        The values of every epoch, and the engine.
 
     Raises
     ------
     NonFiniteLossError
         If a loss, or a weight at the end, is NaN or infinite.
     ValueError
-        If `engine` is none of these, or "compiled" can't be honoured; the message says why.
+        If `engine` is none of these, or "compiled" is not supported; the message says why.
     """
     check_not_forked()
     if engine not in ("auto", "compiled", "keras"):
@@ -69,7 +69,7 @@ def train(
             if engine == "compiled":
                 raise ValueError(
                     f"engine='compiled' can't train this model: {error}. Pass engine='auto', which "
-                    "then trains it by Keras's own loop, or remove the obstacle."
+                    "then trains it with Keras's own loop, or remove the obstacle."
                 ) from error
             _LOGGER.debug("Keras's own loop trains: %s.", error)
         else:
@@ -79,20 +79,20 @@ def train(
 
 
 class _Pass:
-    """One way through samples: training on them, or measuring."""
+    """One pass over samples, for training or evaluation."""
 
     def __init__(self, source: BlockSource) -> None:
         self.source = source
         self.programs: dict[bool, Program] = {}
 
     def run(self, state: State, epoch: int) -> tuple[State, dict[str, float]]:
-        """Return the state after all batches, and what the metrics say."""
+        """Return the state after all batches, and the metrics."""
         results, names = None, tuple[str, ...]()
         for block in self.source.epoch(epoch):
             program = self.programs[block.is_full]
             sizes = tf.constant(block.n_rows), tf.constant(block.batch_size)
             flat = program.function(*state.flat(), *block.tensors, *sizes)
-            # Waits for the program, whose block is then free for other rows.
+            # Waits for the program, so that its block can be reused.
             state, results, names = state.like(flat[:-1]), flat[-1].numpy(), program.names
         if results is None:
             raise ValueError(
@@ -107,7 +107,7 @@ class _Pass:
 
 
 class _Training:
-    """One training: the programs of its passes, and the epochs between its callbacks."""
+    """One training, with its programs, epochs and callbacks."""
 
     def __init__(
         self,
@@ -156,7 +156,7 @@ class _Training:
         return traits
 
     def run(self) -> TrainingResult:
-        """Train, with the model's variables right whenever a callback looks."""
+        """Train, with the model's variables up to date for every callback."""
         plan, history = self._plan, dict[str, list[float]]()
         watch, logs, n_epochs = Watch(plan), dict[str, float](), 0
         callbacks = self._listed(watch)
@@ -186,7 +186,7 @@ class _Training:
 
     @property
     def _is_watched(self) -> bool:
-        """Whether callbacks may look at the model, or change it, between epochs."""
+        """Whether callbacks may read or change the model between epochs."""
         return bool(self._callbacks) or self._plan.verbose > 0
 
     def _is_stopped(self) -> bool:
@@ -220,7 +220,7 @@ class _Training:
         self._network.take(*self._passes[0].first().packing.parted(parts))
 
     def _measured(self, state: State, callbacks: keras.callbacks.CallbackList) -> dict[str, float]:
-        """Return what the metrics say of the validation samples."""
+        """Return the metrics of the validation samples."""
         if len(self._passes) == 1:
             return {}
         callbacks.on_test_begin()

@@ -1,4 +1,4 @@
-"""A network as a recipe and arrays, which becomes a Keras model when someone looks at it."""
+"""A network as a recipe and arrays, whose Keras model is built on first use."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from skae.engine._tensors import assign, copied, read, weight_variables
 
 
 class DeferredNetwork:
-    """A network that is arrays until its Keras model is asked for.
+    """A recipe and arrays, and the Keras model once it is used.
 
     Parameters
     ----------
@@ -31,9 +31,9 @@ class DeferredNetwork:
     build : callable
         Returns the `Network` of the recipe, compiled.
     values, slots : sequence of arrays or None
-        Of the variables, trainable ones first, and of the optimizer's; None: as they are built.
+        Values of the variables, trainable ones first, and of the optimizer's; None: initial ones.
     device : str or None, default=None
-        Where the model is to be built; None: wherever TensorFlow would.
+        Device to build the model on; None: TensorFlow's default.
     """
 
     def __init__(
@@ -59,7 +59,7 @@ class DeferredNetwork:
 
     @property
     def network(self) -> Network:
-        """The Keras model and the views on it, built on first use."""
+        """The Keras model and its views, built on first use."""
         if self._network is None:
             with self._lock:
                 self._network = self._network or self._made()
@@ -80,18 +80,18 @@ class DeferredNetwork:
 
     @property
     def is_built(self) -> bool:
-        """Whether there is a Keras model, whose variables are then what counts."""
+        """Whether the Keras model exists; its variables then replace the arrays."""
         return self._network is not None
 
     def expose(self) -> Network:
-        """Return the network for good: from now on its variables are what counts."""
+        """Build the network permanently: from now on its variables replace the arrays."""
         with self._lock:
             if not self.is_exposed:
                 self.parts, self.is_exposed = replaceable(self.network.model), True
             return self.network
 
     def forget_model(self) -> None:
-        """Go back to arrays, where nobody has seen the model and skae can build it again."""
+        """Return to arrays, unless the model was exposed or skae can't build it again."""
         key = self.programs.key("model", compiled=False)
         with self._lock:
             known = key is not None and key.is_whole_truth
@@ -100,7 +100,7 @@ class DeferredNetwork:
                 self._network, self._views, self._doubles = None, {}, None
 
     def donor(self) -> DeferredNetwork:
-        """Return a network to trace programs from, which no other thread has."""
+        """Return a network of this thread to trace programs from."""
         if self._network is not None or self._values is None:
             return self
         donor = DeferredNetwork(self.recipe, self._build, device=self._device)
@@ -109,13 +109,13 @@ class DeferredNetwork:
 
     @property
     def variables(self) -> list[keras.Variable]:
-        """Those of the model: trainable ones first, as they were when it was built."""
+        """The variables of the model: trainable ones first, as when it was built."""
         return (
             self._variables if self._network is not None else weight_variables(self.network.model)
         )
 
     def view(self, part: str) -> keras.Model:
-        """Return the model, the encoder, the decoder, or what `views` makes of the model."""
+        """Return the model, the encoder, the decoder, or a view from `views`."""
         if part not in self.views:
             return getattr(self.network, part)
         with self._lock:
@@ -124,11 +124,11 @@ class DeferredNetwork:
             return self._views[part]
 
     def start(self) -> None:
-        """Give a network what training begins with, to the bit what building it would give."""
+        """Set the initial values, bit for bit those of a built model."""
         key = self.programs.key("model", compiled=True)
         if key is not None and key.is_whole_truth and self._network is None:
             fresh = self.donor()
-            with TRAITS.held(("start", key.value)) as known:
+            with TRAITS.locked(("start", key.value)) as known:
                 weights, slots = known or _find_start(fresh)
                 if known is None:
                     TRAITS.put(("start", key.value), (weights, slots))
@@ -142,19 +142,19 @@ class DeferredNetwork:
             build_optimizer(self.network.model)
 
     def values(self) -> list[Any]:
-        """Return the values of the trainable variables, and of the others behind them."""
+        """Return the values of the trainable variables, then of the others."""
         network, values = self._network, self._values
         if network is None and values is not None:
             return list(values)
         return read(self.variables)
 
     def slots(self) -> list[Any] | None:
-        """Return the values of the optimizer's variables, None where it is as new."""
+        """Return the values of the optimizer's variables, None if it is new."""
         network, slots = self._network, self._slots
         if network is None:
             return None if slots is None else list(slots)
         optimizer = network.model.optimizer if network.model.compiled else None
-        if optimizer is None or optimizer is not self._optimizer:  # compiled anew by hand
+        if optimizer is None or optimizer is not self._optimizer:  # compiled again by the user
             return None
         return read(optimizer.variables) if optimizer.built else None
 
@@ -170,7 +170,7 @@ class DeferredNetwork:
         return arrays[0], None if slots is None else arrays[1]
 
     def take(self, values: Sequence[Any], slots: Sequence[Any]) -> None:
-        """Take what training made of `values` and `slots`."""
+        """Set `values` and `slots` after training."""
         if self._network is not None:
             assign(self._variables, values)
             assign(self._network.model.optimizer.variables, slots)
@@ -179,23 +179,23 @@ class DeferredNetwork:
         self._doubles = None
 
     def doubles(self) -> Arrays:
-        """Return `values` in float64, which nobody may write to."""
+        """Return `values` in float64; do not write to them."""
         doubles = self._doubles if self._network is None else None
         if doubles is None:
             doubles = [np.asarray(value, np.float64) for value in self.values()]
-            # The weights of a model may be set by hand at any time.
+            # Users may set the weights of a model at any time.
             self._doubles = doubles if self._network is None else None
         return doubles
 
 
 def _settings(network: DeferredNetwork) -> tuple[Hashable, ...]:
-    """Return what programs depend on that may change after a network was deferred."""
+    """Return settings that programs depend on and that may change later."""
     config = keras.config
     return config.floatx(), config.epsilon(), config.image_data_format(), frozen(network)
 
 
 def is_changed(network: DeferredNetwork) -> bool:
-    """Tell whether layers were changed by hand: an activation, say, or quantized weights."""
+    """Return whether layers were changed by hand, such as an activation or quantized weights."""
     if not network.is_exposed:
         return False
     before, now = network.parts, replaceable(network.network.model)
@@ -203,7 +203,7 @@ def is_changed(network: DeferredNetwork) -> bool:
 
 
 def frozen(network: DeferredNetwork) -> tuple[int, ...]:
-    """Return which variables are trained no longer, or only since the model was built."""
+    """Return which variables were frozen or unfrozen since the model was built."""
     if not network.is_built:
         return ()
     pairs = enumerate(zip(network.variables, network.trained, strict=True))
@@ -211,13 +211,13 @@ def frozen(network: DeferredNetwork) -> tuple[int, ...]:
 
 
 def _find_start(network: DeferredNetwork) -> tuple[Any, Any]:
-    """Return a function of a seed to first weights, and the optimizer's variables by name."""
+    """Return a function from a seed to initial weights, and the optimizer's variables."""
     built = network.network
     weights = built.initial_weights() if built.initial_weights is not None else None
     build_optimizer(built.model)
     variables = built.model.optimizer.variables
     slots = [
-        # One number where it is the same everywhere: these are kept for many networks.
+        # Constant arrays take the memory of one number: these are kept for many networks.
         np.broadcast_to(a.flat[0], a.shape) if a.size and (a == a.flat[0]).all() else a
         for a in copied(variables)
     ]
@@ -227,7 +227,7 @@ def _find_start(network: DeferredNetwork) -> tuple[Any, Any]:
 
 
 def chosen_device() -> str | None:
-    """Return the device that a ``tf.device`` scope asks for, None outside of one."""
+    """Return the device of the current ``tf.device`` scope, or None."""
     check_not_forked()
     chosen = tf.zeros(()).device
     with tf.device(None):
@@ -235,30 +235,30 @@ def chosen_device() -> str | None:
 
 
 def find_key(network: DeferredNetwork, part: str, *, compiled: bool) -> Key:
-    """Return what programs of a part are shared by, or raise UnshareableError."""
+    """Return the key of the programs of a part, or raise UnshareableError."""
     keys, recipe = LayerKeys(), network.recipe
     settings = _settings(network)
-    told = _compiled_with(recipe, keys) if compiled else None
+    compile_key = _compiled_with(recipe, keys) if compiled else None
     if isinstance(recipe.builder, str):
-        value = ("recipe", part, settings, keys.of(_described(recipe)), told)
+        value = ("recipe", part, settings, keys.of(_described(recipe)), compile_key)
         return Key(value, is_whole_truth=not keys.has_user_code)
     weights = tuple(map(keys.of_variable, network.variables))
     try:
         if compiled and network.network.compiled_by_user:
-            raise UnshareableError("what it was compiled with is known to its own code alone")
+            raise UnshareableError("only its own code knows what it was compiled with")
         view, places = network.view(part), {id(v): i for i, v in enumerate(network.variables)}
         lies = tuple(places.get(id(variable)) for variable in view.variables)
         graph = (keys.of_graph(view), lies)
-        return Key(("graph", part, settings, graph, weights, told), is_whole_truth=False)
+        return Key(("graph", part, settings, graph, weights, compile_key), is_whole_truth=False)
     except UnshareableError:
         code = keys.of(_described(recipe)), keys.of_held(network.network.model)
-        return Key(("code", part, settings, code, weights, told), is_whole_truth=False)
+        return Key(("code", part, settings, code, weights, compile_key), is_whole_truth=False)
 
 
 def _described(recipe: Recipe) -> Any:
-    """Return what determines a network, its seed aside."""
+    """Return what determines a network, except its seed."""
     noise = recipe.noise
-    if isinstance(noise, keras.layers.Layer):  # made anew from its class and configuration
+    if isinstance(noise, keras.layers.Layer):  # recreated from its class and configuration
         noise = (type(noise), without(config_of(noise), NOT_IN_PROGRAMS, initializers=False))
     return (
         recipe.builder,
@@ -274,16 +274,16 @@ def _described(recipe: Recipe) -> Any:
 
 
 def _compiled_with(recipe: Recipe, keys: LayerKeys) -> Hashable:
-    """Return the key of what a model is compiled with, a learning rate that is a number aside."""
-    told = dict(recipe.compiled)
-    if isinstance(told.get("optimizer__learning_rate"), (int, float)):
-        del told["optimizer__learning_rate"]
-    optimizer = {name: told.pop(name) for name in list(told) if name.startswith("optimizer")}
-    return keys.of_known(optimizer, "the optimizer or its schedule"), keys.of(told)
+    """Return the key of the compile arguments, without a learning rate that is a number."""
+    rest = dict(recipe.compiled)
+    if isinstance(rest.get("optimizer__learning_rate"), (int, float)):
+        del rest["optimizer__learning_rate"]
+    optimizer = {name: rest.pop(name) for name in list(rest) if name.startswith("optimizer")}
+    return keys.of_known(optimizer, "the optimizer or its schedule"), keys.of(rest)
 
 
 def learning_rate(recipe: Recipe) -> float | None:
-    """Return the learning rate that keys leave out, None where it is no number."""
+    """Return the learning rate that keys leave out, None if it is not a number."""
     rate = recipe.compiled.get("optimizer__learning_rate")
     rate = _own_rate(recipe.compiled["optimizer"]) if rate is None else rate
     return float(rate) if isinstance(rate, (int, float)) else None

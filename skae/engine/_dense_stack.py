@@ -45,7 +45,7 @@ _Step = Callable[[FloatArray, Arrays], FloatArray]
 
 
 class DenseStack:
-    """A chain of dense layers as NumPy steps, which own no weights.
+    """A chain of dense layers as NumPy steps, without weights.
 
     Parameters
     ----------
@@ -58,7 +58,7 @@ class DenseStack:
         self._steps = steps
 
     def __call__(self, rows: FloatArray, weights: Arrays) -> FloatArray:
-        """Return the output for rows of float64, which are left as they are.
+        """Return the output for rows of float64, which are not changed.
 
         In float32 a product of one row and the same row of a product of twenty differ in the last
         digit, because BLAS adds in another order; scikit-learn asks for the same prediction.
@@ -92,7 +92,7 @@ def _reshape(shape: tuple[int, ...]) -> _Step:
 
 
 def _step(layer: Any, places: Mapping[int, int]) -> _Step | None:
-    """Return the step of a layer, None for one that does nothing; raise where there is none."""
+    """Return the step of a layer, None for the identity; raise TypeError if there is none."""
     if type(layer) in _IDENTITIES:
         return None
     if type(layer) is keras.layers.Flatten and layer.data_format == "channels_last":
@@ -110,7 +110,7 @@ def _step(layer: Any, places: Mapping[int, int]) -> _Step | None:
 
 
 def _chain(model: keras.Model) -> Iterator[Any]:
-    """Yield the layers of a model that is one chain; raise where it is none."""
+    """Yield the layers of a model that is one chain; raise TypeError otherwise."""
     if type(model) is keras.Sequential:
         layers = model.layers
     elif type(model).__name__ == "Functional":
@@ -125,7 +125,7 @@ def _chain(model: keras.Model) -> Iterator[Any]:
 
 
 def _path(model: keras.Model) -> list[Any]:
-    """Return the layers of a graph in which each takes what the one before it gives."""
+    """Return the layers of a graph that is one chain."""
     layers = model.layers
     if len(layers) != len(model.operations):
         raise TypeError(f"{model!r} has operations that are no layers")
@@ -152,22 +152,22 @@ def _tensors_of(config: Any) -> Iterator[Any]:
 
 
 def _names(ends: Any) -> list[str]:
-    """Return which layers a graph's configuration names as its ends."""
+    """Return the names of a graph's input or output layers."""
     return [ends[0]] if isinstance(ends[0], str) else [end[0] for end in ends]
 
 
 def dense_stack(model: keras.Model, variables: Sequence[keras.Variable]) -> DenseStack | None:
-    """Return the NumPy steps of a model, or None where it is more than a stack of dense layers.
+    """Return the NumPy steps of a model, or None if it is not a stack of dense layers.
 
     Parameters
     ----------
     model : keras.Model
     variables : sequence of keras.Variable
-        In the order in which the steps find their values.
+        In the order of the weights that the steps get.
     """
     places = {id(variable): place for place, variable in enumerate(variables)}
     try:
-        LayerKeys().of_graph(model)  # what is no more than its configuration says
+        LayerKeys().of_graph(model)  # raises an error unless the configuration determines it
         steps = [_step(layer, places) for layer in _chain(model)]
     except (KeyError, TypeError, UnshareableError):
         return None

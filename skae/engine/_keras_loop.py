@@ -1,7 +1,7 @@
-"""Trains by ``keras.Model.fit``: what the compiled programs can't honour ends up here.
+"""Trains with ``keras.Model.fit``, where compiled programs do not support a model.
 
-Owns the translation of rows and plans into what Keras's loop takes, and what every trainer watches
-and shows. The order of the rows is the engine's own, so that both trainers see the same batches.
+Converts samples and plans to arguments of Keras's loop, and watches the losses of every training.
+The engine orders the samples, so that both trainers see the same batches.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from skae.exceptions import NonFiniteLossError
 
 
 class _Batches(keras.utils.PyDataset):
-    """The rows of one epoch, cut into batches in the engine's order."""
+    """The batches of one epoch, in the engine's order."""
 
     def __init__(self, rows: Rows, plan: TrainingPlan, *, shuffle: bool) -> None:
         super().__init__()
@@ -52,7 +52,7 @@ class _EpochStart(keras.callbacks.Callback):
 
 
 def _dataset(stream: Stream, *, training: bool) -> tf.data.Dataset:
-    """Return a stream's batches with targets, which are the inputs where it has none."""
+    """Return a stream's batches with targets, by default the inputs."""
 
     def batches() -> Iterator[tuple[Any, ...]]:
         for parts in stream.batches(training=training):
@@ -62,7 +62,7 @@ def _dataset(stream: Stream, *, training: bool) -> tf.data.Dataset:
     dtype = keras.config.floatx()
     signature = tuple(tf.TensorSpec((None, *shape), dtype) for shape in shapes)
     dataset = tf.data.Dataset.from_generator(batches, output_signature=signature)
-    # Where it does not know how many batches there are, Keras's loop counts a step too many.
+    # Without the number of batches, Keras's loop counts one step too many.
     n_batches = sum(1 for _ in stream.batches())
     return dataset.apply(tf.data.experimental.assert_cardinality(n_batches))
 
@@ -81,7 +81,7 @@ def train_by_keras(
     plan: TrainingPlan,
     callbacks: Sequence[keras.callbacks.Callback],
 ) -> TrainingResult:
-    """Train a compiled model in place by Keras's own loop, over the engine's batches.
+    """Train a compiled model in place with Keras's own loop, on the engine's batches.
 
     Parameters
     ----------
@@ -117,8 +117,8 @@ def train_by_keras(
 class Watch:
     """Ends training at the first loss that is NaN or infinite, and shows a progress bar.
 
-    It asks the loop to stop and leaves the error to `check`, which the trainer calls afterwards,
-    so that other callbacks reach their ``on_train_end`` and close their files.
+    It stops the loop, and the trainer then calls `check`, which raises the error, so that other
+    callbacks reach their ``on_train_end`` and close their files.
 
     Parameters
     ----------
@@ -135,7 +135,7 @@ class Watch:
         return [*bar, _AfterEpoch(self.is_finite)]
 
     def is_finite(self, epoch: int, logs: Mapping[str, Any]) -> bool:
-        """Look at the losses of an epoch; False asks the loop to stop."""
+        """Check the losses of an epoch; False stops the loop."""
         for name in ("loss", "val_loss"):
             value = float(logs.get(name, 0.0))
             if not np.isfinite(value) and self._failure is None:
@@ -143,10 +143,7 @@ class Watch:
         return self._failure is None
 
     def check(self, n_epochs: int, weights: Sequence[Any]) -> None:
-        """Raise for what was seen, or where the last step left a weight that is no number.
-
-        An epoch's loss is measured before its last step, so it can't tell.
-        """
+        """Raise an error for a non-finite loss, or a non-finite weight after the last step."""
         if self._failure is not None:
             _fail(*self._failure)
         if not all(np.isfinite(np.asarray(value)).all() for value in weights):
@@ -164,7 +161,7 @@ def _fail(epoch: int, what: str) -> None:
 
 
 class _AfterEpoch(keras.callbacks.Callback):
-    """Stops training where a function of an epoch and its logs says no."""
+    """Stops training when a function of an epoch and its logs returns False."""
 
     def __init__(self, goes_on: Callable[[int, Mapping[str, Any]], bool]) -> None:
         super().__init__()
@@ -176,7 +173,7 @@ class _AfterEpoch(keras.callbacks.Callback):
 
 
 class _OneProgressBar(keras.callbacks.Callback):
-    """One bar for a whole fit, epochs as its steps."""
+    """One progress bar for a whole fit, with epochs as steps."""
 
     def __init__(self, plan: TrainingPlan) -> None:
         super().__init__()

@@ -1,7 +1,7 @@
 """Compiles the batches of a block into one program.
 
-A program is a graph and owns no state: weights, optimizer slots, metrics and the learning rate go
-in as tensors and come out as tensors. The model it was traced from is needed for tracing only.
+A program is a graph without state: weights, optimizer slots, metrics and the learning rate are
+tensors that it takes and returns. The model that it was traced from is needed for tracing only.
 """
 
 from __future__ import annotations
@@ -57,7 +57,7 @@ class State:
 
 @dataclass(frozen=True)
 class Program:
-    """A compiled block of batches, with the names of what it reports.
+    """A compiled block of batches, with the names of its results.
 
     Parameters
     ----------
@@ -65,11 +65,11 @@ class Program:
         Flat state, block and sizes in; flat state and results of these `names` out.
     first_metrics : list of Tensor
     layout : Layout
-        What it was built for, not packed where the model turned out not to allow it.
+        Layout of its blocks, not packed if the model does not allow it.
     packing : Packing
-        How weights and the optimizer's variables travel.
+        How weights and the optimizer's variables are packed.
     one_batch : callable or None
-        Of weights, other variables and a batch; by it another model verifies the program.
+        Function of weights, other variables and a batch, to verify the program for another model.
     """
 
     function: Callable[..., Any]
@@ -86,13 +86,13 @@ class _Scope(keras.StatelessScope):  # an assignment stops gradients
 
 
 class _Steps:
-    """One batch as a pure function, written over a model that serves as the pattern."""
+    """One batch as a pure function of the state."""
 
     def __init__(self, model: keras.Model, layout: Layout) -> None:
         self.model, self.layout = model, layout
         self.trainable = model.trainable_variables
         self.fixed = model.non_trainable_variables
-        # As in Keras, a model whose `call` takes no `training` is not told.
+        # As in Keras, `training` is passed only to a `call` that takes it.
         takes_training = "training" in inspect.signature(model.call).parameters
         self._mode = {"training": layout.training} if takes_training else {}
         self.metrics = model.metrics_variables
@@ -155,7 +155,7 @@ class _Steps:
         return State(trainable, fixed, slots, metrics)
 
     def one_batch(self, *arguments: Any) -> Tensors:
-        """Return all that one batch makes, of weights, other variables and the batch."""
+        """Return all results of one batch, from weights, other variables and the batch."""
         n, m = len(self.trainable), len(self.trainable) + len(self.fixed)
         weights, fixed = list(arguments[:n]), list(arguments[n:m])
         batch = _as_batch(arguments[m:], self.layout)
@@ -169,7 +169,7 @@ class _Steps:
         return list(map(tf.convert_to_tensor, made))
 
     def results(self, state: State) -> Any:
-        """Return what the metrics say, as one tensor, and note their names."""
+        """Return the metrics as one tensor, and record their names."""
         with keras.StatelessScope(list(zip(self.metrics, state.metrics[:-2], strict=True))):
             values = dict(self.model.get_metrics_result())
         values["loss"] = tf.math.divide_no_nan(state.metrics[-2], state.metrics[-1])
@@ -177,7 +177,7 @@ class _Steps:
         return tf.stack([tf.cast(values[name], tf.float32) for name in self.names])
 
     def block(self, *arguments: Any) -> tuple[Any, ...]:
-        """Return the state after all batches of a block, and results behind it."""
+        """Return the state after all batches of a block, then the results."""
         pattern = self.pattern()
         n_state = len(pattern.flat())
         block, (rows, size) = list(arguments[n_state:-2]), arguments[-2:]
@@ -212,7 +212,7 @@ def _as_batch(parts: Sequence[Any], layout: Layout) -> Batch:
 
 
 def _rows_of(size: int | None, part: Any, start: Any, stop: Any) -> Any:
-    """Return the rows of a batch, of the one size that XLA knows where there is one."""
+    """Return the rows of a batch, with a static size for XLA."""
     if size is None:
         return part[start:stop]
     begin = [start, *[0] * (len(part.shape) - 1)]
@@ -220,7 +220,7 @@ def _rows_of(size: int | None, part: Any, start: Any, stop: Any) -> Any:
 
 
 def _own_memory(tensors: Tensors) -> Tensors:
-    """Copy what a layer or a metric may have kept of a batch, whose memory gets other rows."""
+    """Copy tensors that may share the memory of a batch, which is reused."""
     return [tf.raw_ops.DeepCopy(x=t) if t.dtype.is_floating else t for t in tensors]
 
 
@@ -230,10 +230,10 @@ def build_program(model: keras.Model, layout: Layout, *, verifiable: bool) -> Pr
     Parameters
     ----------
     model : keras.Model
-        Compiled; left as it is, its metrics' state aside.
+        Compiled; unchanged, except for the state of its metrics.
     layout : Layout
     verifiable : bool
-        Whether another model may want to find out whether the program is its own.
+        Whether another model may need to verify the program.
 
     Raises
     ------
@@ -262,11 +262,11 @@ def build_program(model: keras.Model, layout: Layout, *, verifiable: bool) -> Pr
 
 
 def computes_alike(network: DeferredNetwork, batch: Sequence[Any], program: Program) -> bool | None:
-    """Tell whether a program traced from another model computes what a network does, run eagerly.
+    """Return whether a program traced from another model computes the same as a network.
 
-    None: two runs of the network itself do not agree, so that it can't be told.
+    None: two eager runs of the network itself do not agree, so this is unknown.
 
-    Of one batch, loss with penalties, outputs, metrics, gradients, and what layers keep.
+    Compares loss with penalties, outputs, metrics, gradients and layer states of one batch.
 
     Parameters
     ----------
@@ -288,7 +288,7 @@ def computes_alike(network: DeferredNetwork, batch: Sequence[Any], program: Prog
 
 
 def _build_metrics(model: keras.Model, layout: Layout) -> None:
-    """Have Keras create the metrics' variables, which it does at the first batch it sees."""
+    """Create the metrics' variables, as Keras does at the first batch."""
     parts = [np.zeros((1, *s.shape[1:]), s.dtype.name) for s in layout.specs(None)]
     inputs, targets, _ = _as_batch(parts, layout)
     # A layer that draws in every call would advance its seeds here, and a first fit would then

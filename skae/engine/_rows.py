@@ -1,8 +1,7 @@
-"""Where training samples come from: arrays that are read by rows, and streams of batches.
+"""Reads training samples: rows of arrays, and streams of batches.
 
-Arrays, memory maps and whatever else yields slices are read in bounded memory, in an order that is
-a pure function of seed and epoch, and come out in one float type. Streams come in an order of their
-own. Never holds epochs or models.
+Arrays, memory maps and others that support slices are read in bounded memory, in an order that is
+a pure function of seed and epoch, and converted to one float type. Streams have their own order.
 """
 
 from __future__ import annotations
@@ -28,7 +27,7 @@ CHUNK_BYTES = 64 * 2**20
 def epoch_order(
     n_samples: int, *, seed: int, epoch: int, shuffle: bool = True, chunk: int | None = None
 ) -> Indices:
-    """Return the rows of one epoch in the order in which they are trained on.
+    """Return the order of the rows in one epoch.
 
     It depends on its arguments alone, so that the compiled trainer and Keras's loop see the same
     batches, and a fit is repeatable without any global random state.
@@ -103,7 +102,7 @@ class Source:
                 out[...] = self.data[indices]
             return
         numbers = indices // self.chunk
-        # An order goes through chunks one by one: one is done with when the next begins.
+        # An order goes through chunks one by one.
         ends = [*np.flatnonzero(np.diff(numbers)) + 1, len(indices)]
         for start, end in pairwise([0, *ends]):
             number = int(numbers[start])
@@ -119,7 +118,7 @@ class Source:
 
 
 def shaped_weights(weights: Any, row_shape: Shape) -> FloatArray:
-    """Return weights of rows with as many axes as Keras multiplies.
+    """Return sample weights with as many axes as Keras expects.
 
     Keras averages a value over its last axis and multiplies what is left by the weights.
     """
@@ -184,9 +183,9 @@ class Rows:
 
 
 def is_stream(inputs: Any) -> bool:
-    """Tell batches that come by themselves (datasets, generators) from rows to be cut.
+    """Return whether inputs are a stream of batches (datasets, generators), not an array-like.
 
-    An iterator is one too: it holds no rows, though training refuses what can be gone through once.
+    Iterators are streams too, although training does not support them.
     """
     if isinstance(inputs, keras.utils.PyDataset):
         return True
@@ -196,22 +195,22 @@ def is_stream(inputs: Any) -> bool:
 
 
 class Stream:
-    """Batches that come by themselves; the one place that knows what kinds there are.
+    """A stream of batches, of any supported kind.
 
     Parameters
     ----------
     source : tf.data.Dataset, keras.utils.PyDataset or callable
-        Of batches ``inputs``, ``(inputs, targets)`` or ``(inputs, targets, sample_weight)``. A
+        Batches ``inputs``, ``(inputs, targets)`` or ``(inputs, targets, sample_weight)``. A
         callable returns a new iterator over them at every call.
     name : str, default="X"
-        By which errors call it.
+        Name in error messages.
 
     Raises
     ------
     TypeError
-        If the source can be gone through only once.
+        If the source can be iterated over only once.
     ValueError
-        If it has no end, gives no batch, or a batch without rows of values.
+        If it is infinite, gives no batch, or a batch without samples.
     """
 
     def __init__(self, source: Any, name: str = "X") -> None:
@@ -220,8 +219,8 @@ class Stream:
         first = next(self.batches(), None)
         if first is None or len(first[0]) == 0:
             raise ValueError(
-                f"{name}, a {type(source).__name__}, gave no batch of rows; it must give at least "
-                "one, and a function must return a new iterator at every call."
+                f"{name}, a {type(source).__name__}, gave no batch of samples; it must give at "
+                "least one, and a function must return a new iterator at every call."
             )
         self.first_batch = first
         if first[0].ndim < 2:
@@ -241,12 +240,12 @@ class Stream:
         return [part.shape[1:] for part in self.first_batch]
 
     def batches(self, *, training: bool = False) -> Iterator[list[FloatArray]]:
-        """Go through all batches once.
+        """Iterate over all batches once.
 
         Parameters
         ----------
         training : bool, default=False
-            Whether this is an epoch, whose begin and end a ``PyDataset`` hears of.
+            Whether to call ``on_epoch_begin`` and ``on_epoch_end`` of a ``PyDataset``.
 
         Yields
         ------
@@ -273,7 +272,7 @@ class Stream:
 
 
 def _iteration(source: Any, name: str) -> Callable[[bool], Iterator[Any]]:
-    """Return a function that goes through a source's batches from the start."""
+    """Return a function that iterates over a source's batches from the start."""
     if isinstance(source, tf.data.Dataset):
         if source.cardinality() == tf.data.INFINITE_CARDINALITY:
             raise ValueError(
@@ -286,7 +285,7 @@ def _iteration(source: Any, name: str) -> Callable[[bool], Iterator[Any]]:
     if callable(source):
         return lambda _: iter(source())
     raise TypeError(
-        f"{name} gives batches, but as a {type(source).__name__} it can be gone through only once; "
+        f"{name} gives batches, but a {type(source).__name__} can be iterated over only once; "
         "pass a function that returns a new iterator at every call, or a dataset."
     )
 

@@ -1,7 +1,7 @@
 """Runs networks on many rows: reconstruct, encode, decode, errors.
 
-Owns slices and shapes. Weights go into a program with every call, so that one program serves every
-network of an architecture and weights set by hand count.
+Weights are arguments of a program, so that all networks of an architecture share it, and weights
+set by the user take effect.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ _SMALLEST_PADDED = 32
 
 @dataclass(frozen=True)
 class _Task:
-    """What is made of a network's part: its output, or errors of it.
+    """What to compute with a part of a network: its output, or errors.
 
     Parameters
     ----------
@@ -51,7 +51,7 @@ class _Task:
     jit_compile: bool
 
     def name(self, shape: tuple[int, ...]) -> tuple[Hashable, bool]:
-        """Return what tells this task from others, and whether that is the whole truth."""
+        """Return a key of this task, and whether it determines the task."""
         keys = Keys()
         try:
             error = keys.of(self.error)
@@ -66,7 +66,7 @@ class _Task:
             return outputs
         mask = mask_of(outputs)
         if not isinstance(outputs, np.ndarray):
-            # A model of another precision than Keras's float type answers in its own.
+            # The precision of a model may differ from Keras's float type.
             wide = keras.backend.result_type(targets.dtype, outputs.dtype)
             targets, outputs = tf.cast(targets, wide), tf.cast(outputs, wide)
         errors = self.error(targets, outputs)
@@ -83,7 +83,7 @@ class _Task:
 
 
 def _masked(errors: Any, mask: Any, per: str) -> Any:
-    """Return errors of what a mask leaves, as Keras's losses do: NaN by value, or means by row."""
+    """Apply a mask to errors, as Keras's losses do: NaN by value, or means by row."""
     while len(mask.shape) < len(errors.shape):
         mask = mask[..., None]
     mask = tf.broadcast_to(mask, tf.shape(errors))
@@ -96,7 +96,7 @@ def _masked(errors: Any, mask: Any, per: str) -> Any:
 
 
 class _Identity:
-    """An object known by its identity, which is kept as long as this is."""
+    """A hashable reference to an object, equal for the same object only."""
 
     def __init__(self, value: object) -> None:
         self.value = value
@@ -194,7 +194,7 @@ def _stack(network: DeferredNetwork, part: str, X: FloatArray) -> DenseStack | N
 
 
 def _few(stack: DenseStack, network: DeferredNetwork, X: FloatArray, task: _Task) -> FloatArray:
-    # Rounded where a program rounds, so that a row has one result, however many come with it.
+    # Rounded like a program, so that the result of a row does not depend on the number of rows.
     floating = keras.config.floatx()
     rows = X.astype(floating, copy=False).astype(np.float64)
     outputs = stack(rows, network.doubles())
@@ -259,7 +259,7 @@ def _scorer(
 def _traced(
     network: DeferredNetwork, shape: tuple[int, ...], task: _Task
 ) -> Callable[..., Tensors]:
-    """Trace a part of a network in inference mode, the weights of the whole network taken in."""
+    """Trace a part of a network in inference mode, with all weights as arguments."""
     variables = network.variables
     model = network.view(task.part)
     # As few rows are measured in NumPy: a row that lies on a detector's threshold stays there.

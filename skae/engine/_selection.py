@@ -1,7 +1,7 @@
-"""Chooses how a model is trained: by compiled programs or Keras's loop, with XLA or without.
+"""Chooses how a model is trained: with compiled programs or Keras's loop, with XLA or without.
 
-Both are functions of the model, the callbacks and the number of steps, never of what is in the
-cache, or results would depend on history.
+Both depend on the model, the callbacks and the number of steps, never on the cache: otherwise
+results would depend on history.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ from skae.engine._deferred import DeferredNetwork, frozen
 from skae.engine._rows import Rows, Stream
 from skae.engine._tensors import is_packable
 
-# What a class or an instance has of its own is what Keras's loop is needed for.
+# Methods whose overrides need Keras's loop.
 _LOOP_METHODS = (
     "compute_loss",
     "compute_metrics",
@@ -87,12 +87,12 @@ _MIN_EPOCH_STEPS = 16
 
 @dataclass(frozen=True)
 class Traits:
-    """What is known of a compiled model without looking at it again.
+    """Cached properties of a compiled model.
 
     Parameters
     ----------
     obstacle : str or None
-        Why Keras's loop has to train it.
+        Why Keras's loop must train it.
     is_packable : bool
         Whether its optimizer's step is the same for weights that are joined.
     gains_from_xla : bool
@@ -105,7 +105,7 @@ class Traits:
 
 
 def traits_of(network: DeferredNetwork, batch_size: int) -> Traits:
-    """Return what is known of a compiled model that trains in batches of a size.
+    """Return the traits of a compiled model for a batch size.
 
     Parameters
     ----------
@@ -116,15 +116,15 @@ def traits_of(network: DeferredNetwork, batch_size: int) -> Traits:
     reason = _model_obstacle(model) or _optimizer_obstacle(model)
     if reason is not None:
         return Traits(reason, is_packable=False, gains_from_xla=False)
-    told = [model.loss, schedule_of(model.optimizer), *network.recipe.compiled.values()]
-    # What a user's own code compiled the model with is known to that code alone.
-    is_known = not (network.network.compiled_by_user or any(map(_is_users, tree.flatten(told))))
+    parts = [model.loss, schedule_of(model.optimizer), *network.recipe.compiled.values()]
+    # If user code compiled the model, the arguments are not all known.
+    is_known = not (network.network.compiled_by_user or any(map(_is_users, tree.flatten(parts))))
     gains = is_known and all(_layer_gains(layer, batch_size) for layer in _layers(model))
     return Traits(None, is_packable(model.optimizer), gains)
 
 
 def obstacle(callbacks: Sequence[keras.callbacks.Callback]) -> str | None:
-    """Return why Keras's loop has to train whatever model it is, None where it has not.
+    """Return why Keras's loop must train any model, or None.
 
     Parameters
     ----------
@@ -145,7 +145,7 @@ def obstacle(callbacks: Sequence[keras.callbacks.Callback]) -> str | None:
 def _model_obstacle(model: keras.Model) -> str | None:
     own = [name for name in _LOOP_METHODS if name in vars(model) or _is_overridden(model, name)]
     if own:
-        return f"{type(model).__name__} has a {own[0]} of its own"
+        return f"{type(model).__name__} overrides {own[0]}"
     if model.run_eagerly:
         return "the model runs eagerly"
     if not model.trainable_variables:
@@ -178,7 +178,7 @@ def _optimizer_obstacle(model: keras.Model) -> str | None:
     if kind.__name__ == "ScheduleFreeAdamW":  # reads a variable after it has changed it
         return "ScheduleFreeAdamW depends on the order of its assignments"
     obstacles = {
-        f"{kind.__name__} updates weights in a way of its own": not has_neutral_steps(kind),
+        f"{kind.__name__} overrides the update of weights": not has_neutral_steps(kind),
         "the optimizer averages the weights": optimizer.use_ema,
         "the optimizer accumulates gradients": optimizer.gradient_accumulation_steps,
         "the optimizer excludes variables from weight decay": spares_weights(optimizer),
@@ -196,17 +196,17 @@ def _rate_obstacle(optimizer: keras.optimizers.Optimizer) -> str | None:
     try:
         type(optimizer).from_config(optimizer.get_config())
     except (NotImplementedError, TypeError, ValueError):
-        return f"{type(rate).__name__} can't be made anew from its configuration"
+        return f"{type(rate).__name__} can't be recreated from its configuration"
     return None
 
 
-# Keras's own callbacks that hook batches, and when they have nothing to do there.
+# Keras callbacks that hook batches, and when they do nothing there.
 _QUIET: dict[type, Callable[[keras.callbacks.Callback], bool]] = {
     keras.callbacks.ModelCheckpoint: lambda callback: callback.save_freq == "epoch",
     keras.callbacks.TensorBoard: lambda callback: (
         callback.update_freq == "epoch" and not profiles_batches(callback)
     ),
-    # A loss that is NaN ends the fit in an error after its epoch anyway.
+    # A NaN loss raises an error after its epoch anyway.
     keras.callbacks.TerminateOnNaN: lambda _: True,
 }
 
@@ -226,13 +226,13 @@ def _callback_obstacle(callback: keras.callbacks.Callback) -> str | None:
 
 
 def wants_xla(traits: Traits, samples: Rows | Stream, plan: TrainingPlan) -> bool:
-    """Decide whether XLA compiles the training of a model; a plan's own choice is obeyed.
+    """Return whether XLA compiles the training of a model; the plan may decide it.
 
     Parameters
     ----------
     traits : Traits
     samples : Rows or Stream
-        A stream's length is not known; it is one because its samples are many.
+        A stream counts as long, since its length is unknown.
     plan : TrainingPlan
     """
     if isinstance(plan.jit_compile, bool):
@@ -245,7 +245,7 @@ def wants_xla(traits: Traits, samples: Rows | Stream, plan: TrainingPlan) -> boo
 
 
 def _layers(model: keras.Model) -> Iterator[Any]:
-    """Yield a graph's layers, those of graphs inside it too; any other model as it is."""
+    """Yield the layers of a graph and of nested graphs; yield any other model itself."""
     if type(model).__module__.partition(".")[0] != "keras":
         yield model
         return
@@ -257,7 +257,7 @@ def _layers(model: keras.Model) -> Iterator[Any]:
 
 
 def _layer_gains(layer: Any, batch_size: int) -> bool:
-    # User code may hold what XLA refuses, such as tf.numpy_function or tf.print.
+    # User code may contain what XLA does not support, such as tf.numpy_function or tf.print.
     if any(map(_is_users, vars(layer).values())):
         return False
     if getattr(layer, "interpolation", None) not in (None, "nearest", "bilinear"):
@@ -276,7 +276,7 @@ def _is_users(part: Any) -> bool:
 
 
 def trainability(network: DeferredNetwork) -> tuple[list[bool], list[bool]] | None:
-    """Return which layers and variables are trained, None where it is as the model was built."""
+    """Return which layers and variables are trained, None if unchanged since the build."""
     if not frozen(network):
         return None
     layers = all_layers(network.network.model)
@@ -284,7 +284,7 @@ def trainability(network: DeferredNetwork) -> tuple[list[bool], list[bool]] | No
 
 
 def freeze(network: DeferredNetwork, trained: tuple[list[bool], list[bool]] | None) -> None:
-    """Have a network train what `trainability` says of another of its recipe."""
+    """Apply the `trainability` of another network of the same recipe."""
     if trained is None:
         return
     model = network.expose().model

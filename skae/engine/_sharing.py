@@ -1,11 +1,11 @@
-"""Which models may share a program: those whose keys are equal, and whose keys are the whole truth.
+"""Lets models share a program if their keys are equal and determine what the program computes.
 
 A program is shared in three cases only: skae's built-in networks by recipe, graphs of Keras's own
-layers by configuration, and what a user wrote by a digest of its serialization by value. All else
-raises `UnshareableError` and gets a program of its own. Where a key says nothing of what Python
-code reads when it runs (the last two cases), a program is verified before another model uses it.
+layers by configuration, and user code by a digest of its serialization by value. All else raises
+`UnshareableError` and gets a separate program. In the last two cases the key does not cover what
+Python code reads when it runs, so a program is verified before another model uses it.
 
-Seeds, initializers and learning rates are left out on purpose: they are data to a program.
+Keys leave out seeds, initializers and learning rates: they are arguments of a program.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ from skae._private import all_layers
 from skae._store import PROGRAMS, TRAITS, Place, count_program
 
 _LOGGER = logging.getLogger("skae")
-# Programs kept with one network: a caller may make a new error function for every call.
+# Programs cached per network: a caller may make a new error function for every call.
 _MAX_OWN = 32
 
 # Exact classes whose configuration is their whole state.
@@ -49,19 +49,19 @@ _STOCK_NAMES = """
     Softmax SpatialDropout1D SpatialDropout2D SpatialDropout3D Subtract UnitNormalization
     UpSampling1D UpSampling2D UpSampling3D ZeroPadding1D ZeroPadding2D ZeroPadding3D
 """
-# Parts of a model that are known by their place in it.
+# Parts of a model that are identified by their place in it.
 _LIVING = (keras.layers.Layer, keras.Variable, keras.random.SeedGenerator, keras.KerasTensor)
 STOCK = tuple(getattr(keras.layers, n) for n in _STOCK_NAMES.split() if hasattr(keras.layers, n))
 
 
 class Key(NamedTuple):
-    """What a network shares programs by.
+    """The key of a network's programs.
 
     Parameters
     ----------
     value : hashable
     is_whole_truth : bool
-        Whether it is skae's own recipe, so that a program needs no verification.
+        Whether a program needs no verification, because skae made the recipe.
     """
 
     value: Hashable
@@ -69,15 +69,15 @@ class Key(NamedTuple):
 
 
 class LayerKeys(Keys):
-    """Makes keys of layers and of graphs of them, too."""
+    """Makes keys of layers and graphs too."""
 
     def of_layer(self, layer: keras.layers.Layer) -> Hashable:
-        """Return the key of a layer: one of Keras's own whose configuration is its whole state.
+        """Return the key of a Keras layer whose configuration is its whole state.
 
         Raises
         ------
         UnshareableError
-            If it is of another class, or holds something that its class does not give it.
+            If it is of another class, or has additional attributes.
         """
         if type(layer) not in STOCK and not type(layer).__module__.startswith("skae."):
             raise UnshareableError(f"{type(layer).__name__} is not one of Keras's plain layers")
@@ -94,10 +94,10 @@ class LayerKeys(Keys):
         if isinstance(part, keras.layers.Layer):
             self.of_layer(part)
         elif callable(part) and not (is_of_library(part) or is_configured(part)):
-            raise UnshareableError(f"its attribute {name!r} is code of the user's own")
+            raise UnshareableError(f"its attribute {name!r} is user-defined code")
 
     def of_variable(self, variable: keras.Variable) -> Hashable:
-        """Return what a program knows of a variable beside its value."""
+        """Return the key of a variable, without its value."""
         kind = (tuple(variable.shape), str(variable.dtype), variable.trainable)
         penalty = self.of(getattr(variable, "regularizer", None))
         constraint = self.of_known(getattr(variable, "constraint", None), "a constraint")
@@ -105,14 +105,14 @@ class LayerKeys(Keys):
         return (*kind, penalty, constraint, replaced)
 
     def of_held(self, model: keras.Model) -> Hashable:
-        """Return the key of what user-defined layers of a model hold, and of Keras's own layers."""
+        """Return the key of the attributes of user-defined layers, and of Keras layers."""
         return tuple(map(self._of_attributes, all_layers(model)))
 
     def _of_attributes(self, layer: keras.layers.Layer) -> Hashable:
         if type(layer) in STOCK:
             try:
                 return self.of_layer(layer)
-            except UnshareableError:  # it holds code of the user's, which the user's code names
+            except UnshareableError:  # user code, which the key of the builder covers
                 return (type(layer),)
         parts = {
             name: part
@@ -128,7 +128,7 @@ class LayerKeys(Keys):
         Raises
         ------
         UnshareableError
-            If it is no graph, or not one of Keras's plain layers alone.
+            If it is not a graph of Keras's plain layers.
         """
         if type(model) not in _graph_classes():
             raise UnshareableError(f"{type(model).__name__} is not a graph of layers")
@@ -164,7 +164,7 @@ _OWN_NAMES: set[tuple[type, frozenset[str]]] = set()
 
 
 def _check_nothing_added(layer: keras.layers.Layer) -> None:
-    """Raise where a layer has attributes that one made of its configuration has not."""
+    """Raise an error if a layer has attributes that its configuration does not cover."""
     names = _own_names(layer)
     if (type(layer), names) in _OWN_NAMES:
         return
@@ -204,15 +204,15 @@ def _arguments(kind: Callable[..., Any]) -> tuple[str, ...]:
 
 
 class Programs:
-    """The programs of one network: those of its key, shared with all equal ones, or its own.
+    """The programs of one network, shared by key or separate.
 
     Parameters
     ----------
     network : DeferredNetwork
     find_key : callable
-        Of the network, a part, and whether what the model is compiled with counts.
+        Function of the network, a part, and whether to include compile arguments.
     settings : callable
-        Of the network; returns what keys rest on and may change.
+        Function of the network; returns settings that keys depend on and that may change.
     """
 
     def __init__(
@@ -225,17 +225,17 @@ class Programs:
         self.has_warned = False
 
     def inherit(self, other: Programs) -> None:
-        """Let those of another network of the same recipe serve this one, once verified."""
+        """Use the programs of another network of the same recipe, once verified."""
         self._inherited = dict(other._kept)
 
     def key(self, part: str, *, compiled: bool) -> Key | None:
-        """Return what programs of a part are shared by, None where they can't be.
+        """Return the key of the programs of a part, None if they can't be shared.
 
         Parameters
         ----------
         part : str
         compiled : bool
-            Whether what the model is compiled with counts; it does in training alone.
+            Whether to include compile arguments, as for training.
         """
         here = (part, compiled, self._settings(self._network))
         if here not in self._keys:
@@ -258,24 +258,24 @@ class Programs:
         is_known: bool = True,
         traits: bool = False,
     ) -> Iterator[Place]:
-        """Find the program for this network, shared wherever that is known to be right.
+        """Find the program for this network, shared if that is known to be right.
 
         Parameters
         ----------
         name : hashable
-            What it computes of the network.
+            Name of what it computes.
         part : str, default="model"
         compiled : bool, default=False
-            Whether what the model is compiled with counts.
+            Whether to include compile arguments in the key.
         is_known : bool, default=True
-            Whether `name` is the whole truth; otherwise the program has to be verified.
+            Whether `name` determines the program; otherwise it has to be verified.
         traits : bool, default=False
-            Whether it is no program, but what is known of the network.
+            Whether the place is for traits of the network, not for a program.
 
         Yields
         ------
         place : Place
-            Where the caller verifies the program, and makes it if there is none.
+            The caller verifies the program in it, or makes it.
         """
         here = (name, part, self._settings(self._network))
         if here in self._kept:
@@ -285,7 +285,7 @@ class Programs:
         certain = is_known and key is not None and key.is_whole_truth
         network = self._network.donor() if certain else self._network
         store = TRAITS if traits else PROGRAMS
-        with store.held((name, key.value)) if key else nullcontext() as shared:
+        with store.locked((name, key.value)) if key else nullcontext() as shared:
             found = shared if key else self._inherited.get(here)
             doubtful = found is not None and not certain
             place = Place(network, found, is_doubtful=doubtful, is_verifiable=not certain)

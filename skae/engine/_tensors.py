@@ -1,4 +1,4 @@
-"""How a model's state travels: as variables, as arrays, and as the tensors that a program takes.
+"""Converts a model's state between variables, arrays and the tensors that a program takes.
 
 A program takes small weights joined into one vector.
 
@@ -30,7 +30,7 @@ Tensors = list[Any]
 _ROUNDING = 1e-5
 # Beyond this, copying a weight into the vector and out of it costs more than its kernels.
 _MAX_SIZE = 2**14
-# Those that treat every element of a weight alike, so that it doesn't matter what lies beside it.
+# Optimizers that treat every element of a weight alike, so that weights can be joined.
 _ELEMENTWISE = (
     keras.optimizers.SGD,
     keras.optimizers.Adam,
@@ -46,11 +46,11 @@ def read(variables: Sequence[keras.Variable]) -> list[Any]:
     """Return a tensor for each variable, which shares its memory until the variable changes."""
     # The raw operations take a quarter of the time of the variables' own methods, of which a fit
     # of a small network makes seventy.
-    held = [variable.value for variable in variables]
+    values = [variable.value for variable in variables]
     try:
-        return [tf.raw_ops.ReadVariableOp(resource=v.handle, dtype=v.dtype) for v in held]
+        return [tf.raw_ops.ReadVariableOp(resource=v.handle, dtype=v.dtype) for v in values]
     except ValueError:  # a variable of a distribution strategy has several handles
-        return [tf.convert_to_tensor(v) for v in held]
+        return [tf.convert_to_tensor(v) for v in values]
 
 
 def assign(variables: Sequence[keras.Variable], values: Sequence[Any]) -> None:
@@ -61,25 +61,25 @@ def assign(variables: Sequence[keras.Variable], values: Sequence[Any]) -> None:
 
 
 def copied(variables: Sequence[keras.Variable]) -> Arrays:
-    """Return copies of what variables hold."""
+    """Return copies of the values of variables."""
     # `np.array` makes none of a tensor, whose memory a variable goes on writing to.
     return [np.asarray(tensor).copy() for tensor in read(variables)]
 
 
 def joined(tensors: Sequence[Any]) -> Any:
-    """Return all values as one vector, of no length where there are none."""
+    """Return all values as one vector, which may be empty."""
     flat = [tf.reshape(tensor, [-1]) for tensor in tensors]
     return tf.concat(flat, 0) if flat else tf.zeros(0)
 
 
 def divided(flat: Sequence[Any], sizes: Sequence[int]) -> list[list[Any]]:
-    """Return a list cut into lists of these sizes."""
+    """Split a list into lists of these sizes."""
     ends = itertools.accumulate(sizes)
     return [list(flat[end - size : end]) for size, end in zip(sizes, ends, strict=True)]
 
 
 class NotPureError(Exception):
-    """A model keeps state where a program can't take it in and give it out."""
+    """A model keeps state that a program can't take and return."""
 
 
 class NotPackableError(Exception):
@@ -118,14 +118,14 @@ def _tensor(value: Any) -> Any:
 
 @dataclass(frozen=True)
 class Groups:
-    """Which tensors of a list travel as one vector; a group of one travels as it is.
+    """Groups of tensors that are joined into one vector; a group of one is not changed.
 
     Parameters
     ----------
     members : tuple of tuple of int
         Indices of tensors, group by group.
     shapes : tuple of tuple of int
-        Of the tensors.
+        Shapes of the tensors.
     """
 
     members: tuple[tuple[int, ...], ...]
@@ -157,7 +157,7 @@ class Groups:
         return self.join(gradients)
 
     def part(self, vectors: Sequence[Any], parted: Callable[..., Any] = _parted) -> list[Any]:
-        """Return the tensors of the groups, each in its place; `parted` makes several of one."""
+        """Return the tensors of the groups in order; `parted` makes several of one."""
         tensors: list[Any] = [None] * len(self.shapes)
         for group, vector in zip(self.members, vectors, strict=True):
             shapes = [self.shapes[i] for i in group]
@@ -176,12 +176,12 @@ class Packing:
     slots: Groups
 
     def joined(self, values: Sequence[Any]) -> list[Tensors]:
-        """Return weights, other variables, and the optimizer's, as they travel.
+        """Return weights, other variables, and the optimizer's, joined.
 
         Parameters
         ----------
         values : sequence of array or Tensor
-            In the order of `weight_variables`, and the optimizer's behind them.
+            In the order of `weight_variables`, then the optimizer's.
         """
         parts = divided(values, [len(groups.shapes) for groups in self._all])
         return [
@@ -190,7 +190,7 @@ class Packing:
         ]
 
     def parted(self, state: Sequence[Tensors]) -> tuple[list[Any], list[Any]]:
-        """Return weights and other variables, and the optimizer's, of what travelled."""
+        """Return weights and other variables, and the optimizer's, in parts again."""
         pairs = zip(self._all, state, strict=True)
         weights, fixed, slots = (groups.part(part, _parted_values) for groups, part in pairs)
         return [*weights, *fixed], slots
@@ -201,20 +201,20 @@ class Packing:
 
 
 def is_packable(optimizer: keras.optimizers.Optimizer) -> bool:
-    """Tell whether an optimizer's step is the same for weights that are joined."""
+    """Return whether an optimizer's step is the same for joined weights."""
     norms = (optimizer.clipnorm, optimizer.global_clipnorm)
     return type(optimizer) in _ELEMENTWISE and norms == (None, None)
 
 
 def pack(model: keras.Model, *, packed: bool) -> Packing:
-    """Return how a model's state travels.
+    """Return how to pack a model's state.
 
     Parameters
     ----------
     model : keras.Model
         Compiled.
     packed : bool
-        Whether to join its small weights; otherwise every tensor travels as it is.
+        Whether to join its small weights.
     """
     weights, slots = model.trainable_variables, model.optimizer.variables
     fixed = Groups.of(model.non_trainable_variables)
@@ -233,10 +233,10 @@ def pack(model: keras.Model, *, packed: bool) -> Packing:
 
 
 def weight_variables(model: keras.Model) -> list[keras.Variable]:
-    """Return the trainable variables of a model, and the others behind them.
+    """Return the trainable variables of a model, then the others.
 
-    Unlike ``get_weights`` this has the seeds of noise and dropout layers: a model that is trained
-    on after a pickle would draw other noise without them.
+    Unlike ``get_weights`` this includes the seeds of noise and dropout layers, which an unpickled
+    model needs to continue training.
     """
     return [*model.trainable_variables, *model.non_trainable_variables]
 
@@ -249,7 +249,7 @@ def _is_small(weight: keras.Variable) -> bool:
 def trace(
     function: Callable[..., Any], specs: Sequence[tf.TensorSpec], *, jit_compile: bool = False
 ) -> Callable[..., Tensors]:
-    """Return a function of tensors as one program, which owns no variable.
+    """Return a function of tensors as one program, which must not use variables.
 
     Parameters
     ----------
@@ -263,7 +263,7 @@ def trace(
     Raises
     ------
     NotPureError
-        If it uses a variable, which all who call the program would share.
+        If it uses a variable, which all callers of the program would share.
     """
     traced = tf.function(function, jit_compile=jit_compile or None, autograph=False)
     concrete = traced.get_concrete_function(*specs)
@@ -288,7 +288,7 @@ def trace(
 
 
 def all_close(shared: Sequence[Any], own: Sequence[Any]) -> bool:
-    """Tell whether tensors are equal but for rounding, by the largest value of each."""
+    """Return whether tensors are equal up to rounding, relative to the largest value of each."""
     if [np.shape(x) for x in shared] != [np.shape(x) for x in own]:
         return False
     for pair in zip(shared, own, strict=True):

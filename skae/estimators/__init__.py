@@ -1,4 +1,4 @@
-"""What the user calls: one class a file, over one abstract base."""
+"""The estimators."""
 
 from skae import _tensorflow  # noqa: F401  quiet import, before anything imports TensorFlow
 from skae.estimators._autoencoder import AutoencoderTransformer

@@ -22,10 +22,10 @@ from skae.estimators._snapshots import of_one_fit
 
 @documented
 class AutoencoderTransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseAutoencoder):
-    """Compress rows to short codes, and bring them back.
+    """Compress samples to latent codes, and reconstruct them.
 
-    An encoder `f` and a decoder `g` are trained together to minimise the mean over the training
-    rows of ``loss(x, g(f(x)))`` [1]_; `transform` is `f` and `inverse_transform` is `g`. With
+    An encoder `f` and a decoder `g` are trained together to minimize the mean over the training
+    samples of ``loss(x, g(f(x)))`` [1]_; `transform` is `f` and `inverse_transform` is `g`. With
     ``model="linear"`` and a squared loss the codes span the subspace of
     :class:`~sklearn.decomposition.PCA`.
 
@@ -38,7 +38,7 @@ class AutoencoderTransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, 
 
     See Also
     --------
-    VariationalAutoencoder : Codes with a distribution, from which new rows are drawn.
+    VariationalAutoencoder : Codes with a distribution, from which new samples are drawn.
     sklearn.decomposition.PCA : The linear case in closed form.
 
     References
@@ -58,7 +58,7 @@ class AutoencoderTransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, 
     (1797, 64)
     """
 
-    # What is to be decoded is no metadata, though it is not called X.
+    # Codes are not metadata, although they are not called X.
     __metadata_request__inverse_transform: ClassVar = {"Z": UNUSED}
     _required_views = ("encoder", "decoder")
 
@@ -93,12 +93,12 @@ class AutoencoderTransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, 
 
     @of_one_fit
     def transform(self, X: Any) -> FloatArray:
-        """Encode rows.
+        """Encode samples.
 
         Parameters
         ----------
         X : array-like of shape (n_samples, n_features) or (n_samples, ...)
-            Rows, images or sequences.
+            Table, images or sequences.
 
         Returns
         -------
@@ -121,18 +121,18 @@ class AutoencoderTransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, 
         Returns
         -------
         X : ndarray of shape (n_samples, n_features) or (n_samples, ...)
-            Shaped as the rows that `fit` got, in the float type of `Z`.
+            Shaped like the samples that `fit` got, in the float type of `Z`.
         """
         check_is_fitted(self)
         Z = check_array(Z, dtype=FLOAT_DTYPES, allow_nd=True, input_name="Z")
         check_float32_range(Z, "Z")
         if Z[0].size != self._n_features_out:
             raise ValueError(
-                f"Z has {Z[0].size} values in each row, but {type(self).__name__} was fitted with "
+                f"Z has {Z[0].size} values per sample, but {type(self).__name__} was fitted with "
                 f"codes of {self._n_features_out}; pass what transform returns."
             )
-        rows = engine.run(self._deferred, Z.reshape(-1, *self._code_shape), "decoder")
-        return rows.reshape(-1, *self._sample_shape).astype(Z.dtype, copy=False)
+        decoded = engine.run(self._deferred, Z.reshape(-1, *self._code_shape), "decoder")
+        return decoded.reshape(-1, *self._sample_shape).astype(Z.dtype, copy=False)
 
     def __sklearn_tags__(self) -> Tags:
         tags = super().__sklearn_tags__()

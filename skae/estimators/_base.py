@@ -1,4 +1,4 @@
-"""A fit on one page: check, make a network, train it, learn from it."""
+"""The base of all estimators, with the steps of a fit."""
 
 from __future__ import annotations
 
@@ -102,8 +102,8 @@ class BaseAutoencoder(CallbackSupportMixin, KerasWrapper):
         X : array-like of shape (n_samples, n_features) or (n_samples, ...)
             Table, images or sequences; float32 or float64, integers are cast.
         y : Ignored
-            Not used, present for API consistency by convention. A detector warns of labels 0 and
-            1, which scorers would read the wrong way round.
+            Not used, present for API consistency by convention. A detector warns about labels 0
+            and 1, which scorers would interpret the wrong way round.
         sample_weight : array-like of shape (n_samples,), default=None
             Weights of samples; scaled to mean 1, and samples of weight 0 are dropped. The
             threshold uses the same weights.
@@ -144,12 +144,12 @@ class BaseAutoencoder(CallbackSupportMixin, KerasWrapper):
 
     @of_one_fit
     def reconstruct(self, X: Any) -> FloatArray:
-        """Send rows through the encoder and the decoder.
+        """Encode samples and decode them again.
 
         Parameters
         ----------
         X : array-like of shape (n_samples, n_features) or (n_samples, ...)
-            Rows, images or sequences.
+            Table, images or sequences.
 
         Returns
         -------
@@ -161,17 +161,17 @@ class BaseAutoencoder(CallbackSupportMixin, KerasWrapper):
 
     @of_one_fit
     def reconstruction_error(self, X: Any) -> FloatArray:
-        """Compute the mean error of every row's reconstruction.
+        """Compute the mean reconstruction error of every sample.
 
         Parameters
         ----------
         X : array-like of shape (n_samples, n_features) or (n_samples, ...)
-            Rows, images or sequences.
+            Table, images or sequences.
 
         Returns
         -------
         errors : ndarray of shape (n_samples,)
-            float64; mean over the row's values of the absolute error (in the units of `X`) where
+            float64; mean over the sample's values of the absolute error (in the units of `X`) where
             the loss is a mean absolute error, of the squared error otherwise; of a detector, the
             error that its parameter `error` names.
         """
@@ -185,11 +185,11 @@ class BaseAutoencoder(CallbackSupportMixin, KerasWrapper):
         Parameters
         ----------
         X : array-like of shape (n_samples, n_features) or (n_samples, ...)
-            Rows, images or sequences.
+            Table, images or sequences.
         y : Ignored
             Not used, present for API consistency by convention.
         sample_weight : array-like of shape (n_samples,), default=None
-            Weights of rows.
+            Weights of samples.
 
         Returns
         -------
@@ -245,7 +245,7 @@ class BaseAutoencoder(CallbackSupportMixin, KerasWrapper):
     def _check_data(
         self, X: Any, y: Any, mode: Mode, *, sample_weight: Any, X_val: Any, y_val: Any
     ) -> FitData:
-        """Check what `fit` was given, and hold out samples to validate with."""
+        """Check the arguments of `fit`, and hold out validation samples."""
         network = None if mode == "new" else vars(self).get("_deferred")
         known = None if network is None else self._shapes()
         samples, shapes = check_samples(self, X, y, sample_weight, known)
@@ -291,7 +291,7 @@ class BaseAutoencoder(CallbackSupportMixin, KerasWrapper):
         if not isinstance(X, np.ndarray) and engine.is_stream(X):
             raise TypeError(
                 f"X is a {type(X).__name__} that gives batches, which only fit and partial_fit "
-                "take; go through it by yourself, for example numpy.concatenate([detector.predict("
+                "take; iterate over it, for example numpy.concatenate([detector.predict("
                 "batch) for batch in X])."
             )
         # scikit-learn's check looks at all attributes, for a tenth of the time of one sample.
@@ -322,7 +322,7 @@ def _plan(fit: BaseAutoencoder, epochs: int, initial_epoch: int) -> TrainingPlan
 
 
 def observed_values(fit: BaseAutoencoder, X: FloatArray) -> Any:
-    """Return which values a user-defined network doesn't mask; None for all."""
+    """Return which values a user-defined network does not mask; None for all."""
     if not callable(fit._deferred.recipe.builder):
         return None
     samples = X.reshape(-1, *fit._input_shape)

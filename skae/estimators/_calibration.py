@@ -27,13 +27,13 @@ def threshold_rule(detector: Any) -> ThresholdRule:
     options = detector._routed("threshold")
     if options and detector.contamination != "auto":
         raise ValueError(
-            f"threshold__{min(options)} has nothing to act on, because contamination="
+            f"threshold__{min(options)} has no effect, because contamination="
             f"{detector.contamination} overrides threshold; set contamination='auto'."
         )
     if options and not isinstance(detector.threshold, str):
         raise ValueError(
-            f"threshold__{min(options)} has nothing to act on, because threshold="
-            f"{detector.threshold!r} is no rule with parameters; name one, such as 'std'."
+            f"threshold__{min(options)} has no effect, because threshold="
+            f"{detector.threshold!r} has no parameters; pass the name of a rule, such as 'std'."
         )
     if options and isinstance(rule, BaseEstimator):
         known = rule.get_params()
@@ -75,7 +75,7 @@ def calibration_errors(detector: Any, data: FitData) -> tuple[FloatArray, FloatA
 
 
 def _check_rule(rule: Any) -> None:
-    """Refuse a rule that can't be called with errors and weights, before anything is trained."""
+    """Raise an error if a rule can't be called with errors and weights."""
     try:
         inspect.signature(rule.threshold).bind(None, None)
     except TypeError as error:
@@ -86,7 +86,7 @@ def _check_rule(rule: Any) -> None:
 
 
 def warn_of_number(threshold: Any, errors: FloatArray) -> None:
-    """Warn of a number that looks like a quantile: no sample of the training comes near it."""
+    """Warn if a number looks like a quantile: it flags all training samples or none."""
     if not isinstance(threshold, Real) or not 0.5 <= float(threshold) < 1:
         return
     if errors.max() < threshold / 2 or errors.min() > threshold:
@@ -102,35 +102,35 @@ def warn_of_number(threshold: Any, errors: FloatArray) -> None:
 
 
 def check_calibration(calibration: str | int, data: FitData, mode: str) -> None:
-    """Refuse a calibration that the samples can't give, before anything is trained."""
+    """Raise an error if the samples do not allow a calibration."""
     if calibration == "training":
         return
     if calibration == "held_out":
         if data.validation is None:
             raise ValueError(
-                "calibration='held_out' needs rows that were not trained on, and there are none; "
-                "set validation_split, or pass X_val to fit."
+                "calibration='held_out' needs validation samples, and there are none; set "
+                "validation_split, or pass X_val to fit."
             )
         return
     if mode == "partial":
         raise ValueError(
-            f"calibration={calibration} trains one network for every fold from the start, which "
-            "partial_fit can't; use calibration='training' or 'held_out', or recalibrate after it."
+            f"calibration={calibration} trains a new network for every fold, which partial_fit "
+            "can't; use calibration='training' or 'held_out', or recalibrate after it."
         )
     if not isinstance(data.samples, Samples):
         raise ValueError(
-            f"calibration={calibration} draws folds, which batches as X can't give; use "
+            f"calibration={calibration} needs folds, which X as batches does not support; use "
             "calibration='held_out' with X_val, or calibration='training'."
         )
     if len(data.samples.inputs) < int(calibration):
         raise ValueError(
-            f"calibration={calibration} needs at least as many rows as folds, got "
+            f"calibration={calibration} needs at least as many samples as folds, got "
             f"n_samples={len(data.samples.inputs)}; use fewer folds, or calibration='training'."
         )
 
 
 def _out_of_fold_errors(detector: Any, samples: Samples) -> FloatArray:
-    """Score every sample by a network that was trained on the other folds."""
+    """Score every sample with a network trained on the other folds."""
     errors = np.empty(len(samples.inputs))
     folds = KFold(detector.calibration, shuffle=True, random_state=detector._seed)
     for others, fold in folds.split(samples.inputs):
@@ -138,11 +138,11 @@ def _out_of_fold_errors(detector: Any, samples: Samples) -> FloatArray:
             calibration="training",
             input_shape=detector._input_shape,
             random_state=detector._seed,
-            # A checkpoint or a log is the detector's own, not its folds'.
+            # Checkpoints and logs are of the detector, not of its folds.
             callbacks=None,
             verbose=0,
         )
-        kept = samples.take(others)
-        twin.fit(kept.inputs, sample_weight=kept.sample_weight)
+        training = samples.take(others)
+        twin.fit(training.inputs, sample_weight=training.sample_weight)
         errors[fold] = twin._sample_errors(samples.inputs[fold])
     return errors

@@ -15,12 +15,12 @@ from skae.estimators._samples import FitData
 def gather_callbacks(
     fit: Any, data: FitData, bridge: Callable[[Any], EpochBridge]
 ) -> list[keras.callbacks.Callback]:
-    """Return what the network, the user, early stopping and scikit-learn have run.
+    """Return the callbacks of the network, the user, early stopping and scikit-learn.
 
     Parameters
     ----------
     fit : estimator
-        The copy that is fitted; its network is there already.
+        The copy that is fitted, with its network.
     data : FitData
     bridge : callable
         Makes the `EpochBridge` of samples.
@@ -48,7 +48,7 @@ def gather_callbacks(
 
 
 class EpochBridge(keras.callbacks.Callback):
-    """Tells scikit-learn's callbacks (progress bars, monitors) of every epoch.
+    """Reports every epoch to scikit-learn's callbacks (progress bars, monitors).
 
     Parameters
     ----------
@@ -57,9 +57,9 @@ class EpochBridge(keras.callbacks.Callback):
     context : sklearn.callback.CallbackContext
         The context of its fit.
     X : array-like
-        Training rows.
+        Training samples.
     y : array-like or None
-        What they are to become; scikit-learn's monitor of scores acts only where there is one.
+        Targets; scikit-learn's `ScoringMonitor` needs them.
     fitted_attributes : callable
         Returns the attributes that make an estimator usable as if training had stopped now.
     """

@@ -1,4 +1,4 @@
-"""The denoiser: from noisy rows to clean ones."""
+"""The denoiser: from noisy samples to clean ones."""
 
 from __future__ import annotations
 
@@ -23,23 +23,23 @@ from skae.noise import make_noise
 
 @documented
 class DenoisingRegressor(RegressorMixin, BaseAutoencoder):
-    """Learn to turn noisy rows into clean ones.
+    """Learn to remove noise from samples.
 
-    A network `g` is trained to minimise the mean over the training rows of
-    ``loss(clean, g(noisy))`` [1]_. The noisy rows are given (``fit(X_noisy, X_clean)``), or noise
-    is added to clean ones, anew for every batch (``fit(X)``).
+    A network `g` is trained to minimize the mean over the training samples of
+    ``loss(clean, g(noisy))`` [1]_. Pass pairs of samples (``fit(X_noisy, X_clean)``), or clean
+    samples alone (``fit(X)``), to which noise is added anew for every batch.
 
     Parameters
     ----------
     noise : str, keras.layers.Layer or None, default="gaussian"
-        Noise that `fit` adds to its rows, drawn anew for every batch, where it gets no clean
-        ones; "gaussian" has a standard deviation of 0.1. The others are "uniform", "masking" (or
+        Noise that `fit` adds to clean samples, drawn anew for every batch, where it gets no
+        pairs; "gaussian" has a standard deviation of 0.1. The others are "uniform", "masking" (or
         "dropout"), "salt_and_pepper", or a Keras layer; ``noise__*`` is routed to a noise by
         name.
 
     See Also
     --------
-    AutoencoderTransformer : Its ``noise`` makes codes of a denoising autoencoder.
+    AutoencoderTransformer : With ``noise``, the codes of a denoising autoencoder.
 
     References
     ----------
@@ -105,18 +105,18 @@ class DenoisingRegressor(RegressorMixin, BaseAutoencoder):
         X_val: Any = None,
         y_val: Any = None,
     ) -> DenoisingRegressor:
-        """Train the network on pairs of rows, or on clean rows alone.
+        """Train the network on pairs of samples, or on clean samples alone.
 
         Parameters
         ----------
         X : array-like of shape (n_samples, n_features) or (n_samples, ...)
-            Noisy rows; clean ones where `y` is None.
+            Noisy samples; clean ones where `y` is None.
         y : array-like of shape (n_samples,) or (n_samples, ...), default=None
-            Clean rows, of any width. None: `X` is clean, and `noise` is added to it.
+            Clean samples, of any width. None: `X` is clean, and `noise` is added to it.
         sample_weight : array-like of shape (n_samples,), default=None
-            Weights of rows; scaled to mean 1, and rows of weight 0 are dropped.
+            Weights of samples; scaled to mean 1, and samples of weight 0 are dropped.
         X_val, y_val : array-like of the kind of `X` and `y`, default=None
-            Rows to validate with.
+            Samples to validate with.
 
         Returns
         -------
@@ -124,7 +124,7 @@ class DenoisingRegressor(RegressorMixin, BaseAutoencoder):
             The fitted estimator.
         """
         if X_val is None and y_val is not None:
-            raise ValueError("Got y_val without X_val; pass the noisy rows to validate with too.")
+            raise ValueError("Got y_val without X_val; pass the noisy validation samples too.")
         self._fit(X, y, sample_weight=sample_weight, X_val=X_val, y_val=y_val)
         return self
 
@@ -136,11 +136,11 @@ class DenoisingRegressor(RegressorMixin, BaseAutoencoder):
         Parameters
         ----------
         X : array-like of shape (n_samples, n_features) or (n_samples, ...)
-            Noisy rows; clean ones where `y` is None.
+            Noisy samples; clean ones where `y` is None.
         y : array-like of shape (n_samples,) or (n_samples, ...), default=None
-            Clean rows, given at every call or at none.
+            Clean samples, given at every call or at none.
         sample_weight : array-like of shape (n_samples,), default=None
-            Weights of rows.
+            Weights of samples.
 
         Returns
         -------
@@ -152,25 +152,25 @@ class DenoisingRegressor(RegressorMixin, BaseAutoencoder):
 
     @of_one_fit
     def predict(self, X: Any) -> FloatArray:
-        """Denoise rows.
+        """Denoise samples.
 
         Parameters
         ----------
         X : array-like of shape (n_samples, n_features) or (n_samples, ...)
-            Noisy rows.
+            Noisy samples.
 
         Returns
         -------
         y : ndarray of shape (n_samples,) or (n_samples, ...)
-            float64 and 1-D where the clean rows of `fit` were 1-D, otherwise shaped as they were
-            (as `X` is, where `fit` got none) and of the float type of `X`.
+            float64 and 1-D where the clean samples of `fit` were 1-D, otherwise shaped like them
+            (like `X`, where `fit` got none) and of the float type of `X`.
         """
         X, shape = self._check_inputs(X)
-        rows = self._run("model", X)
+        clean = self._run("model", X)
         if self._target_shape == ():
-            return rows.reshape(-1).astype(np.float64)
+            return clean.reshape(-1).astype(np.float64)
         shape = shape if self._target_shape is None else self._target_shape
-        return rows.reshape(-1, *shape).astype(X.dtype, copy=False)
+        return clean.reshape(-1, *shape).astype(X.dtype, copy=False)
 
     @of_one_fit
     def score(self, X: Any, y: Any = None, sample_weight: Any = None) -> float:
@@ -179,12 +179,12 @@ class DenoisingRegressor(RegressorMixin, BaseAutoencoder):
         Parameters
         ----------
         X : array-like of shape (n_samples, n_features) or (n_samples, ...)
-            Noisy rows; clean ones where `y` is None.
+            Noisy samples; clean ones where `y` is None.
         y : array-like of shape (n_samples,) or (n_samples, ...), default=None
-            Clean rows. None: `X` is clean, and is denoised after `noise` has been added to it,
+            Clean samples. None: `X` is clean, and is denoised after `noise` has been added to it,
             the same noise at every call.
         sample_weight : array-like of shape (n_samples,), default=None
-            Weights of rows.
+            Weights of samples.
 
         Returns
         -------
@@ -202,8 +202,8 @@ class DenoisingRegressor(RegressorMixin, BaseAutoencoder):
         prediction = self._run("model", samples.inputs).reshape(len(X), -1)
         if truth.shape != prediction.shape:
             raise ValueError(
-                f"y has {truth.shape[1]} values in each row, but predictions have "
-                f"{prediction.shape[1]}; pass y of the width that fit got."
+                f"y has {truth.shape[1]} values per sample, but predictions have "
+                f"{prediction.shape[1]}; pass as many as fit got."
             )
         observed = None if truth.shape != X.shape else observed_values(self, samples.inputs)
         return r2_of_values(truth, prediction, sample_weight, observed)
@@ -224,13 +224,13 @@ class DenoisingRegressor(RegressorMixin, BaseAutoencoder):
         targets = data.samples.targets
         if data.network is not None and (targets is None) != (self._target_shape is None):
             raise ValueError(
-                "Training goes on as it began: pass y at every call, or at none; got y "
+                "Pass y at every call of a continued training, or at none; got y "
                 f"{'after calls without it' if y is not None else 'missing'}."
             )
         if targets is None and self.noise is None:
             raise ValueError(
-                "Without y the noise to remove must be made: got y=None and noise=None; pass the "
-                "clean samples as y, or set noise='gaussian'."
+                "Got y=None and noise=None, so there is no noise to remove; pass the clean "
+                "samples as y, or set noise='gaussian'."
             )
         self._target_shape = None if targets is None else tuple(targets.shape[1:])
         validation = data.validation
@@ -238,8 +238,8 @@ class DenoisingRegressor(RegressorMixin, BaseAutoencoder):
             return replace(data, noise=self.noise if targets is None else None)
         if (validation.targets is None) != (targets is None):
             raise ValueError(
-                "Validation is done as training is: pass y_val beside X_val where fit gets y, and "
-                f"leave it out where not; got y_val {'missing' if y_val is None else 'without y'}."
+                "Pass y_val with X_val if fit gets y, and only then; got y_val "
+                f"{'missing' if y_val is None else 'without y'}."
             )
         if targets is not None:
             return replace(data, noise=None)

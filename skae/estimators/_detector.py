@@ -1,4 +1,4 @@
-"""The outlier detector: rows that an autoencoder can't reconstruct."""
+"""The outlier detector: samples that an autoencoder can't reconstruct."""
 
 from __future__ import annotations
 
@@ -30,20 +30,20 @@ from skae.estimators._snapshots import of_one_fit
 
 @documented
 class ReconstructionOutlierDetector(OutlierMixin, BaseAutoencoder):
-    """Detect outliers by the error of their reconstruction.
+    """Detect outliers by their reconstruction error.
 
-    An autoencoder trained on (mostly) normal rows reconstructs them well and others badly. The
-    error of a row is the mean over its values of ``abs(x - g(f(x)))`` or ``(x - g(f(x)))**2``; a
-    row is an outlier where its error is above ``threshold_``, by default the mean + `n_std`
+    An autoencoder trained on (mostly) normal samples reconstructs them well and others badly. The
+    error of a sample is the mean of ``abs(x - g(f(x)))`` or ``(x - g(f(x)))**2`` over its values;
+    a sample is an outlier if its error is above ``threshold_``, by default the mean + `n_std`
     standard deviations of the training errors [1]_.
 
     Parameters
     ----------
     error : {"auto", "absolute", "squared"} or callable, default="auto"
-        Error of a value; the error of a row is its mean. "auto" is absolute for a loss of mean
+        Error of a value; the error of a sample is its mean. "auto" is absolute for a loss of mean
         absolute error and squared otherwise. A callable takes the inputs and the
-        reconstruction, arrays or tensors, and returns the error of every value; it has to keep
-        to operators and ``keras.ops``.
+        reconstruction, arrays or tensors, and returns the error of every value; it must use
+        only operators and ``keras.ops``.
     threshold : {"std", "quantile", "mad", "iqr", "pot"}, float or rule, default="std"
         Rule that turns training errors into the threshold, see :mod:`skae.thresholds`; a number is
         the threshold itself. ``threshold__*`` is routed to the rule.
@@ -62,12 +62,12 @@ class ReconstructionOutlierDetector(OutlierMixin, BaseAutoencoder):
     Attributes
     ----------
     threshold_ : float
-        The threshold, in units of the error: rows with a larger error are outliers.
+        The threshold, in units of the error: samples with a larger error are outliers.
     offset_ : float
         ``-threshold_``; ``decision_function = score_samples - offset_``. Either can be set, and
         the other follows.
     training_errors_ : ndarray of shape (n_samples,)
-        Errors of the rows trained on, those of weight 0 and held-out ones left out.
+        Errors of the training samples, without those of weight 0 and held-out ones.
     calibration_errors_ : ndarray of shape (n_samples,)
         Errors that gave the threshold; the training errors unless `calibration` says otherwise.
 
@@ -150,12 +150,12 @@ class ReconstructionOutlierDetector(OutlierMixin, BaseAutoencoder):
 
     @of_one_fit
     def score_samples(self, X: Any) -> FloatArray:
-        """Compute minus the reconstruction error of every row.
+        """Compute the negative reconstruction error of every sample.
 
         Parameters
         ----------
         X : array-like of shape (n_samples, n_features) or (n_samples, ...)
-            Rows, images or sequences.
+            Table, images or sequences.
 
         Returns
         -------
@@ -166,12 +166,12 @@ class ReconstructionOutlierDetector(OutlierMixin, BaseAutoencoder):
 
     @of_one_fit
     def decision_function(self, X: Any) -> FloatArray:
-        """Compute the distance of every row's score from the threshold.
+        """Compute the distance of every sample's score from the threshold.
 
         Parameters
         ----------
         X : array-like of shape (n_samples, n_features) or (n_samples, ...)
-            Rows, images or sequences.
+            Table, images or sequences.
 
         Returns
         -------
@@ -181,12 +181,12 @@ class ReconstructionOutlierDetector(OutlierMixin, BaseAutoencoder):
         return self.score_samples(X) - self.offset_
 
     def predict(self, X: Any) -> np.ndarray[Any, np.dtype[np.int64]]:
-        """Tell outliers from normal rows.
+        """Predict which samples are outliers.
 
         Parameters
         ----------
         X : array-like of shape (n_samples, n_features) or (n_samples, ...)
-            Rows, images or sequences.
+            Table, images or sequences.
 
         Returns
         -------
@@ -203,15 +203,15 @@ class ReconstructionOutlierDetector(OutlierMixin, BaseAutoencoder):
         Parameters
         ----------
         X : array-like of shape (n_samples, n_features) or (n_samples, ...)
-            Rows, normal ones where `y` is None.
+            Samples, normal ones where `y` is None.
         y : array-like of shape (n_samples,), default=None
-            +1 for normal rows and -1 for outliers; 0 and 1 are refused. None: `threshold` or
+            +1 for normal samples and -1 for outliers; 0 and 1 are refused. None: `threshold` or
             `contamination` is applied to the errors of `X`.
         beta : float, default=1.0
-            With `y`: the threshold has the best F-beta score of the outliers.
+            With `y`: choose the threshold with the best F-beta score of the outliers.
         max_fpr : float or None, default=None
-            The threshold with the largest recall among those that flag at most this fraction of
-            the normal samples; overrides `beta`. Without `y` all rows are taken for normal.
+            Choose the threshold with the largest recall among those that flag at most this
+            fraction of the normal samples; overrides `beta`. Without `y`, all are normal.
 
         Returns
         -------
@@ -224,7 +224,7 @@ class ReconstructionOutlierDetector(OutlierMixin, BaseAutoencoder):
         if y is None and beta != 1.0:
             raise ValueError(
                 f"beta={beta} weighs recall of outliers against precision, and without y the "
-                "outliers are unknown; pass y, or max_fpr for normal rows alone."
+                "outliers are unknown; pass y, or max_fpr for normal samples alone."
             )
         if y is None:
             rule = threshold_rule(self)
@@ -241,7 +241,7 @@ class ReconstructionOutlierDetector(OutlierMixin, BaseAutoencoder):
         Parameters
         ----------
         X : array-like or dataframe of shape (n_samples, n_features) or (n_samples, ...)
-            Rows, images or sequences.
+            Table, images or sequences.
         groups : mapping of str to list of str or int, default=None
             Columns that belong together, such as the one-hot columns of one category: they are
             replaced by the sum of their errors, under the group's name.
@@ -251,7 +251,7 @@ class ReconstructionOutlierDetector(OutlierMixin, BaseAutoencoder):
         errors : DataFrame of shape (n_samples, n_features)
             Named like the columns of the frame that `fit` got, by (step, channel) or the like for
             samples of several axes, and indexed like the rows of `X`; without `groups` the mean
-            over a row is its `reconstruction_error`. NaN where the network's output is masked.
+            of a row is `reconstruction_error`. NaN where the network's output is masked.
         """
         values, _ = self._check_inputs(X)
         return error_frame(self, X, values, groups)
@@ -260,12 +260,12 @@ class ReconstructionOutlierDetector(OutlierMixin, BaseAutoencoder):
     def explain(
         self, X: Any, n_features: int = 3, groups: Mapping[str, Any] | None = None
     ) -> pd.DataFrame:
-        """Tell which features made rows outliers.
+        """Explain outliers by their features with the largest errors.
 
         Parameters
         ----------
         X : array-like or dataframe of shape (n_samples, n_features) or (n_samples, ...)
-            Rows, images or sequences.
+            Table, images or sequences.
         n_features : int, default=3
             Features to name for each outlier, those with the largest errors.
         groups : mapping of str to list of str or int, default=None
@@ -275,11 +275,11 @@ class ReconstructionOutlierDetector(OutlierMixin, BaseAutoencoder):
         Returns
         -------
         explanation : DataFrame
-            For every row that `predict` gives -1, `n_features` lines with "row" (its label in
+            For every outlier by `predict`, `n_features` rows with "row" (its label in
             `X`), "position" (counted from 0), "feature", "value", "reconstruction", "error" and
-            "share", the fraction of the sum of the row's errors. Rows in the order of `X`,
-            features by error. :func:`skae.inspection.explain` explains rows that are asked for,
-            and those of a whole pipeline by its original columns.
+            "share", the fraction of the sum of the sample's errors. Samples in the order of `X`,
+            features by error. :func:`skae.inspection.explain` explains selected samples, and
+            those of a whole pipeline by its original columns.
         """
         values, _ = self._check_inputs(X)
         return explanation(self, X, values, n_features, groups)

@@ -1,4 +1,4 @@
-"""What the documentation of the estimators has in common, written once."""
+"""The documentation that the estimators share, written once."""
 
 from __future__ import annotations
 
@@ -26,10 +26,10 @@ activation : str or callable, default="relu"
 output_activation : str, callable or None, default=None
     Activation of the last layer; None is linear.
 input_shape : tuple of int or None, default=None
-    Shape of one sample, into which the rows of a 2-D `X` are reshaped inside. None takes
-    the shape of `X`.
+    Shape of one sample, to which the rows of a 2-D `X` are reshaped internally. None takes
+    the shape from `X`.
 noise : str, keras.layers.Layer or None, default=None
-    Noise that is added to the input while training, drawn anew for every batch: "gaussian",
+    Noise added to the input during training, drawn anew for every batch: "gaussian",
     "uniform", "masking" (or "dropout"), "salt_and_pepper", or a Keras layer. ``noise__*``
     is routed to a noise by name. None adds none.
 optimizer : str, class or keras.optimizers.Optimizer, default="adam"
@@ -39,32 +39,32 @@ loss : str, callable or keras.losses.Loss, default="mse"
 metrics : list, dict, str, callable or None, default=None
     As Keras takes them; their values by epoch are in ``history_``.
 epochs : int, default=100
-    Passes over the training rows.
+    Passes over the training samples.
 batch_size : int, default=32
-    Rows in a batch; the last, short batch is never dropped.
+    Samples in a batch; the last, smaller batch is never dropped.
 shuffle : bool, default=True
-    Whether every epoch has a new order of rows.
+    Whether to shuffle the samples before every epoch.
 validation_split : float in [0, 1), default=0.0
-    Fraction of the samples, drawn at random, that is held out and gives ``val_loss``. Not used
-    where `fit` gets `X_val`.
+    Fraction of the samples, drawn at random, to hold out for ``val_loss``. Ignored if `fit`
+    gets `X_val`.
 early_stopping : bool, default=False
-    Whether training stops when ``val_loss`` no longer falls, and the best weights are
-    restored. Without `X_val` or a `validation_split`, 0.1 of the rows is held out.
+    Whether to stop training when ``val_loss`` no longer improves, and restore the best
+    weights. Without `X_val` or a `validation_split`, 0.1 of the samples are held out.
 patience : int, default=10
-    Epochs without a better ``val_loss`` after which early stopping acts.
+    Epochs without a better ``val_loss`` before early stopping ends the training.
 callbacks : list, dict, class or keras.callbacks.Callback, default=None
     Keras callbacks, which see every epoch. Classes are built with ``callbacks__*``; objects
     run themselves, and `clone` copies each of them without what it points to.
 warm_start : bool, default=False
-    Whether `fit` trains on from the weights of the last fit.
+    Whether `fit` continues training from the weights of the last fit.
 verbose : int, default=0
-    0 is silent, 1 shows one progress bar, 2 prints a line an epoch.
+    0 is silent, 1 shows one progress bar, 2 prints a line per epoch.
 random_state : int, RandomState instance or None, default=None
-    Seeds the weights, the noise, the held-out rows and the order of rows. An int makes a fit
+    Seeds the weights, the noise, the held-out samples and the order of samples. An int makes a fit
     repeatable bit for bit on a CPU; None draws from NumPy's global state.
 engine : {"auto", "compiled", "keras"}, default="auto"
     How the network is trained: by compiled epochs or by ``keras.Model.fit``. "auto" compiles
-    wherever all that was asked for can be honoured.
+    wherever compiled programs support all that is requested.
 jit_compile : bool or "auto", default="auto"
     Whether XLA compiles the network; "auto" chooses by its layers and the number of steps.
 **routed : dict
@@ -76,7 +76,7 @@ Attributes
 model_ : keras.Model
     Input to output.
 encoder_, decoder_ : keras.Model or None
-    Views on the two halves of ``model_``; None where a custom model has none.
+    Views on the two halves of ``model_``; None if a user-defined model has none.
 history_ : dict of str to list of float
     Losses and metrics of every epoch since the network was initialized, warm starts and
     `partial_fit` included.
@@ -87,16 +87,16 @@ engine_ : str
 callbacks_ : list of keras.callbacks.Callback
     The callbacks that ran in the last fit. Not pickled.
 n_features_in_ : int
-    Values in a row.
+    Number of values per sample.
 feature_names_in_ : ndarray of shape (`n_features_in_`,)
-    Names of the columns, where `X` had string names for all of them.
+    Names of the columns, if all of them are strings.
 """
 
 
 def documented(estimator: type[_Class]) -> type[_Class]:
     """Complete the docstring of an estimator, so that ``help`` describes every parameter.
 
-    A docstring describes what is its own; `_SHARED` has the rest.
+    A docstring describes its own parameters; `_SHARED` has the others.
     """
     doc = inspect.cleandoc(estimator.__doc__ or "")
     hide_annotations_of(estimator)

@@ -20,7 +20,7 @@ _SHOWN = 20
 
 
 def error_frame(detector: Any, X: Any, values: FloatArray, groups: Groups) -> pd.DataFrame:
-    """Return the error of every value of checked rows, summed by group."""
+    """Return the error of every value of checked samples, summed by group."""
     shaped = values.reshape(-1, *detector._input_shape)
     errors = engine.run_errors(detector._deferred, shaped, detector._error, per="value")
     frame = pd.DataFrame(
@@ -34,7 +34,7 @@ def error_frame(detector: Any, X: Any, values: FloatArray, groups: Groups) -> pd
 def explanation(
     detector: Any, X: Any, values: FloatArray, n_features: int, groups: Groups
 ) -> pd.DataFrame:
-    """Return the features with the largest errors of every row that is an outlier."""
+    """Return the features with the largest errors of every outlier."""
     labels = row_labels(X, len(values))
     outliers = np.flatnonzero(detector._sample_errors(values) > detector.threshold_)
     values = values[outliers]

@@ -1,4 +1,4 @@
-"""What a loss asks of rows and of the network's last layer, and an error of its function."""
+"""Checks of losses and error functions against the samples and the network."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def check_loss_and_error(fit: Any, samples: Any) -> ErrorFunction:
     Parameters
     ----------
     fit : estimator
-        The copy that is fitted; its network is there already.
+        The copy that is fitted, with its network.
     samples : Samples or StreamedSamples
     """
     loss = loss_of(type(fit), fit._deferred)
@@ -39,7 +39,7 @@ def check_loss_and_error(fit: Any, samples: Any) -> ErrorFunction:
 
 
 def check_user_loss(loss: Any, shape: Shape, *, weighted: bool) -> None:
-    """Refuse a loss function that fails on tensors, or that sample weights can't act on.
+    """Raise an error if a loss fails on tensors, or does not support sample weights.
 
     Parameters
     ----------
@@ -76,11 +76,10 @@ def check_user_loss(loss: Any, shape: Shape, *, weighted: bool) -> None:
 
 
 def check_loss(loss: Any, targets: FloatArray, name: str, *, is_linear: bool) -> None:
-    """Refuse a binary cross-entropy where it can't be learned from.
+    """Raise an error if a binary cross-entropy does not suit the targets or the network.
 
-    Outside [0, 1] it has no minimum and falls below zero without end. A linear output leaves
-    [0, 1], where Keras clips it and no gradient comes back: on the digits the R2 is then -0.01, and
-    0.95 with a sigmoid.
+    Outside [0, 1] it has no minimum. A linear output leaves [0, 1], where Keras clips it and the
+    gradient is zero: on the digits the R2 is then -0.01, and 0.95 with a sigmoid.
 
     Parameters
     ----------
@@ -116,7 +115,7 @@ def check_loss(loss: Any, targets: FloatArray, name: str, *, is_linear: bool) ->
 
 
 def check_error(error: ErrorFunction, shape: Shape) -> None:
-    """Refuse an error that can't be computed inside a compiled program, before training.
+    """Raise an error if a compiled program can't compute an error function.
 
     Parameters
     ----------
@@ -127,21 +126,21 @@ def check_error(error: ErrorFunction, shape: Shape) -> None:
     Raises
     ------
     TypeError
-        If a function of the user's own fails on tensors, as NumPy's functions do, or returns no
-        error for every value.
+        If a user-defined function fails on tensors, as NumPy's functions do, or does not return
+        the error of every value.
     """
     if not isinstance(error, CustomError):
         return
-    rows = tf.TensorSpec((None, *shape), keras.config.floatx())
+    spec = tf.TensorSpec((None, *shape), keras.config.floatx())
     try:
-        traced = tf.function(error.function, autograph=False).get_concrete_function(rows, rows)
+        traced = tf.function(error.function, autograph=False).get_concrete_function(spec, spec)
     except (AttributeError, NotImplementedError, TypeError, ValueError) as reason:
         raise TypeError(
             f"error={error.name} fails on tensors ({type(reason).__name__}); write it with "
             "operators and keras.ops, for example lambda x, r: keras.ops.abs(x - r)."
         ) from reason
     returned = getattr(traced.structured_outputs, "shape", None)
-    if returned is None or not rows.shape.is_compatible_with(returned):
+    if returned is None or not spec.shape.is_compatible_with(returned):
         raise TypeError(
             f"error={error.name} must return the error of every value, of shape "
             f"{(None, *shape)}; it returned {'no tensor' if returned is None else returned}."

@@ -1,4 +1,4 @@
-"""Names of parameters, of what is routed to Keras's objects, and of these objects."""
+"""Checks of parameter names, routed parameters and names of Keras objects."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ import keras
 from skae._messages import did_you_mean
 from skae._sklearn import InvalidParameterError
 
-# What scikit-learn, Keras and PyOD call it.
+# Names in scikit-learn, Keras and PyOD.
 _ELSEWHERE = {
     "latent_dim": "n_components encoding_dim code_size latent_size bottleneck n_hidden",
     "hidden_layer_sizes": "hidden_neurons hidden_neuron_list hidden_units hidden_dims layers",
@@ -40,7 +40,7 @@ _MODULES: dict[str, ModuleType] = {
 
 
 def check_parameter_names(estimator: Any) -> None:
-    """Raise an error for what the constructor took as a routed parameter and can't be used.
+    """Raise an error for unknown parameters, and for unknown names of Keras objects.
 
     Raises
     ------
@@ -69,8 +69,8 @@ def _check_routed(estimator: Any, name: str, known: set[str]) -> None:
         )
     if getattr(estimator, prefix, "") is None:
         raise InvalidParameterError(
-            f"{name}={getattr(estimator, name)!r} has nothing to act on, because {prefix} is None; "
-            f"set {prefix}, or leave {name} out."
+            f"{name}={getattr(estimator, name)!r} has no effect, because {prefix} is None; set "
+            f"{prefix}, or leave {name} out."
         )
 
 
@@ -93,18 +93,18 @@ def _check_compiled(parameter: str, value: Any, arguments: dict[str, Any]) -> No
 
 
 def _found(parameter: str, name: str) -> Any:
-    """Return what Keras has under a name."""
+    """Return the Keras object with a name."""
     module = _MODULES[parameter]
     if parameter == "metrics" and name in ("acc", "accuracy", "crossentropy", "ce"):
-        return name  # which of its metrics, Keras tells by the targets
+        return name  # Keras chooses the metric by the targets
     try:
         found = module.get(name)
     except ValueError:
         found = None
     if found is None:
         raise InvalidParameterError(
-            f"{parameter}={name!r}: {module.__name__.rpartition('.')[2]} of Keras has nothing of "
-            f"that name.{did_you_mean(name, [each for each in dir(module) if each[0] != '_'])}"
+            f"{parameter}={name!r} is not in keras.{module.__name__.rpartition('.')[2]}."
+            f"{did_you_mean(name, [each for each in dir(module) if each[0] != '_'])}"
         )
     return found
 
@@ -122,7 +122,7 @@ def _class_of(parameter: str, value: Any) -> type | None:
 
 
 def _losses() -> list[Any]:
-    """Return Keras's losses that have a function of the same meaning."""
+    """Return the Keras losses that also exist as a function."""
     found = [each for each in vars(keras.losses).values() if inspect.isclass(each)]
     return [kind for kind in found if kind is not keras.losses.Loss and hasattr(kind(), "fn")]
 
@@ -134,7 +134,7 @@ def with_arguments(loss: Any, arguments: dict[str, Any]) -> Any:
 
 
 def _arguments_of(kind: type) -> set[str]:
-    """Return the arguments of a constructor, those that go up by ``**kwargs`` included."""
+    """Return the arguments of a constructor and of the base classes that get its ``**kwargs``."""
     names: set[str] = set()
     for base in kind.__mro__:
         constructor: Any = vars(base).get("__init__")

@@ -25,7 +25,7 @@ _KERAS = (keras.losses.Loss, keras.metrics.Metric, keras.optimizers.Optimizer)
 
 
 class ByValue:
-    """Stands for a value in a pickle; the pickle gives back the value itself."""
+    """Represents a value in a pickle; unpickling returns the value."""
 
     def __init__(self, name: str, value: Any) -> None:
         self.name, self.value = name, value
@@ -54,7 +54,7 @@ def by_value(name: str, value: Any, known: dict[int, ByValue]) -> Any:
         Of the parameter.
     value : object
     known : dict
-        What was found before, by identity: a value that stands twice is pickled once.
+        Values found before, by identity: a value that occurs twice is pickled once.
     """
     if type(value) in (list, tuple):
         return type(value)(by_value(name, part, known) for part in value)
@@ -88,24 +88,24 @@ def without_model(callback: keras.callbacks.Callback) -> keras.callbacks.Callbac
 def unused_callbacks(attributes: Mapping[str, Any]) -> Any:
     """Return an estimator's callbacks as they were before a fit used them.
 
-    Some hold files and threads from then on, which no pickle takes.
+    Used callbacks may have open files and threads, which can't be pickled.
     """
-    given = attributes["callbacks"]
+    callbacks = attributes["callbacks"]
     used, before = attributes.get("_callbacks_before", (None, None))
-    return before if used is given and used is not None else given
+    return before if used is callbacks and used is not None else callbacks
 
 
-def held(value: Any) -> Any:
-    """Return a parameter as it is now: a list that it is may change later."""
+def copied_containers(value: Any) -> Any:
+    """Return a copy of a list, a tuple or a dict, which may change later; others as they are."""
     if type(value) is dict:
-        return {name: held(part) for name, part in value.items()}
+        return {name: copied_containers(part) for name, part in value.items()}
     if type(value) in (list, tuple):
-        return type(value)(map(held, value))
+        return type(value)(map(copied_containers, value))
     return value.copy() if isinstance(value, np.ndarray) else value
 
 
 def same(before: Any, now: Any) -> bool:
-    """Whether parameters are what they were; objects, whose contents can't be told, by identity."""
+    """Return whether parameters are equal; objects that can't be compared, by identity."""
     if isinstance(before, dict) and isinstance(now, dict):
         return before.keys() == now.keys() and all(same(before[k], now[k]) for k in before)
     if isinstance(before, (list, tuple)) and type(before) is type(now):
@@ -116,7 +116,7 @@ def same(before: Any, now: Any) -> bool:
 
 
 def _importable(target: Callable[..., Any]) -> bool:
-    """Tell functions and classes that another process finds by their name."""
+    """Return whether another process can import a function or a class by its name."""
     if not hasattr(target, "__qualname__") or target.__module__ == "__main__":
         return False
     found: Any = sys.modules.get(target.__module__)

@@ -1,7 +1,6 @@
 """Pickles of estimators: parameters, the recipe and arrays; never a Keras model.
 
-The format of Keras's own files follows the version of Keras, and a model holds what can't be
-pickled.
+The file format of Keras depends on its version, and a model has attributes that can't be pickled.
 """
 
 from __future__ import annotations
@@ -68,13 +67,13 @@ def _warn_of_other_versions(kind: type, pickled: str) -> None:
 
 
 def _from_mapping(recipe: dict[str, Any], compiled: dict[str, Any]) -> Recipe:
-    kept = ("input_shape", "output_shape", "options", "noise", "noise_options", "scikeras", "seed")
+    same = ("input_shape", "output_shape", "options", "noise", "noise_options", "scikeras", "seed")
     return Recipe(
         builder=recipe["model"],
         parameters={**recipe["parameters"], "input_shape": recipe["inputs"]["input_shape"]},
         compiled=compiled,
         dtype_policy=keras.config.dtype_policy().name,
-        **{name: recipe[name] for name in kept},
+        **{name: recipe[name] for name in same},
     )
 
 

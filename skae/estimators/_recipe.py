@@ -1,4 +1,4 @@
-"""From an estimator's parameters to a network: the recipe, and building what it says."""
+"""Builds the network that an estimator's parameters describe."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from skae import engine, networks
 from skae._contracts import Network, NetworkSpec, Recipe
 from skae._private import fresh_names, metadata
 from skae.engine import DeferredNetwork
-from skae.estimators._parameters import held, same
+from skae.estimators._parameters import copied_containers, same
 from skae.estimators._samples import Shapes
 from skae.estimators._scikeras import KerasWrapper
 from skae.exceptions import LatentSizeWarning
@@ -29,7 +29,7 @@ _LARGEST_AUTO = 8
 
 
 def make_recipe(estimator: Any, shapes: Shapes, noise: Any, seed: int) -> Recipe:
-    """Return what determines the network, from the parameters as they are now."""
+    """Return the recipe of the network that the current parameters describe."""
     params = estimator.get_params(deep=False)
     params["latent_dim"] = _latent_dim(estimator.latent_dim, math.prod(shapes.input))
     names = {*estimator._network_parameters, "input_shape"}
@@ -43,12 +43,12 @@ def make_recipe(estimator: Any, shapes: Shapes, noise: Any, seed: int) -> Recipe
         builder=estimator.model,
         input_shape=shapes.input,
         output_shape=shapes.output,
-        parameters={name: held(params[name]) for name in sorted(names)},
-        options=held(estimator._routed("model")),
+        parameters={name: copied_containers(params[name]) for name in sorted(names)},
+        options=copied_containers(estimator._routed("model")),
         noise=noise,
-        noise_options=held(estimator._routed("noise")),
+        noise_options=copied_containers(estimator._routed("noise")),
         scikeras={name: available[name] for name in available if name in taken},
-        compiled=held(estimator._compile_parameters()),
+        compiled=copied_containers(estimator._compile_parameters()),
         dtype_policy=keras.config.dtype_policy().name,
         seed=seed,
     )
@@ -57,13 +57,13 @@ def make_recipe(estimator: Any, shapes: Shapes, noise: Any, seed: int) -> Recipe
 def defer(
     kind: Any, recipe: Recipe, values: Any = None, slots: Any = None, device: str | None = None
 ) -> DeferredNetwork:
-    """Return the network of a recipe, whose Keras model is built when it has to be."""
+    """Return the network of a recipe; its Keras model is built on first use."""
     build = functools.partial(build_network, kind, recipe)
     return DeferredNetwork(recipe, build, values, slots, device)
 
 
 def resume(kind: Any, old: DeferredNetwork, now: Recipe) -> DeferredNetwork:
-    """Return a copy of a network to train on, compiled as the parameters say now."""
+    """Return a copy of a network to train on, compiled with the current parameters."""
     check_same_network(old.recipe, now)
     (values, slots), device = old.state(), engine.chosen_device()
     if same(old.recipe.compiled, now.compiled):
@@ -77,7 +77,7 @@ def resume(kind: Any, old: DeferredNetwork, now: Recipe) -> DeferredNetwork:
 
 
 def new_network(kind: Any, recipe: Recipe, required_views: tuple[str, ...]) -> DeferredNetwork:
-    """Return a network to train; a user-defined one must have the views that are required."""
+    """Return a network to train; raise an error if a user-defined one lacks a required view."""
     network = defer(kind, recipe, device=engine.chosen_device())
     for view in required_views if callable(recipe.builder) else ():
         if getattr(network.network, view) is None:
@@ -85,15 +85,15 @@ def new_network(kind: Any, recipe: Recipe, required_views: tuple[str, ...]) -> D
             if n_outputs > 1:
                 raise ValueError(
                     f"The encoder of the model that model={recipe.builder!r} returned has "
-                    f"{n_outputs} outputs; a code is one tensor. Name that part otherwise, and the "
-                    "one that gives the code encoder, for example the means of a variational one:\n"
+                    f"{n_outputs} outputs; a code is one tensor. Rename that part, and name the "
+                    "one that returns the code encoder, for example the posterior mean:\n"
                     "    self.posterior = keras.Model(inputs, [mean, log_var, code])\n"
                     "    self.encoder = keras.Model(inputs, mean)"
                 )
             raise ValueError(
                 f"{kind.__name__} needs the model's {view}, but the model that "
                 f"model={recipe.builder!r} returned has no attribute and no sub-model named "
-                f"{view!r}; give it one, itself a Keras model or layer."
+                f"{view!r}; add one, a Keras model or layer."
             )
     return network
 
@@ -104,7 +104,7 @@ def _latent_dim(latent_dim: Any, n_features: int) -> int | None:
 
 
 def warn_of_latent_dim(fit: Any) -> None:
-    """Warn where a built-in network can copy its input."""
+    """Warn if a built-in network can copy its input."""
     n_features = math.prod(fit._input_shape)
     latent_dim = _latent_dim(fit.latent_dim, n_features)
     if isinstance(fit.model, str) and latent_dim and latent_dim >= n_features:
@@ -118,7 +118,7 @@ def warn_of_latent_dim(fit: Any) -> None:
 
 
 class FittedModel:
-    """An attribute of a fitted estimator: its Keras model or a part, built when it is read."""
+    """An attribute of a fitted estimator: its Keras model or a part of it, built on first use."""
 
     def __init__(self, part: str) -> None:
         self.part = part
@@ -145,10 +145,10 @@ def build_network(kind: Callable[..., KerasWrapper], recipe: Recipe) -> Network:
     Parameters
     ----------
     kind : class
-        Of the estimator, which knows how SciKeras makes compile arguments of parameters.
+        Class of the estimator, which converts parameters to compile arguments.
     recipe : Recipe
     """
-    # Of the parameters that the fit had; those of the estimator may have changed since.
+    # With the parameters of the fit; those of the estimator may have changed since.
     holder = kind(model=recipe.builder, **recipe.compiled)
     arguments = dict(recipe.scikeras)
     if "params" in arguments:
@@ -179,19 +179,19 @@ def build_network(kind: Callable[..., KerasWrapper], recipe: Recipe) -> Network:
 
 @contextmanager
 def _dtype_policy(name: str) -> Iterator[None]:
-    kept = keras.config.dtype_policy()
-    if kept.name == name:
+    previous = keras.config.dtype_policy()
+    if previous.name == name:
         yield
         return
     keras.config.set_dtype_policy(name)
     try:
         yield
     finally:
-        keras.config.set_dtype_policy(kept)
+        keras.config.set_dtype_policy(previous)
 
 
 def check_same_network(before: Recipe, now: Recipe) -> None:
-    """Refuse to train on under parameters that describe another network.
+    """Raise an error if the parameters no longer describe the same network.
 
     Parameters
     ----------
@@ -205,7 +205,7 @@ def check_same_network(before: Recipe, now: Recipe) -> None:
     if before.builder != now.builder:
         raise ValueError(
             "model was changed after the network was built, and training goes on with that "
-            "network; set it back, or fit anew with warm_start=False."
+            "network; set it back, or fit again with warm_start=False."
         )
     pairs = (
         ("", before.parameters, now.parameters),
@@ -218,6 +218,6 @@ def check_same_network(before: Recipe, now: Recipe) -> None:
             if not same(old.get(name), new.get(name)):
                 raise ValueError(
                     f"{prefix}{name} was {old.get(name)!r} when the network was built and is "
-                    f"{new.get(name)!r} now, and a network that is trained on keeps its layers; "
-                    "set it back, or fit anew with warm_start=False."
+                    f"{new.get(name)!r} now, but training continues with that network; "
+                    "set it back, or fit again with warm_start=False."
                 )

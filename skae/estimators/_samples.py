@@ -1,4 +1,4 @@
-"""Samples on their way into a fit: checked, shaped, weighted, held out; in memory or in batches."""
+"""Checked samples of a fit, in memory or in batches."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from skae.engine import DeferredNetwork, Stream, is_stream
 
 
 class Shapes(NamedTuple):
-    """Shapes of one sample: as it comes, as the network takes it, and of the network's output."""
+    """Shapes of one sample: in `X`, as the network's input, and as its output."""
 
     sample: Shape
     input: Shape
@@ -45,7 +45,7 @@ class Samples:
         return Samples(self.inputs[indices], pick(self.targets), pick(self.sample_weight))
 
     def batches(self) -> Iterator[FloatArray]:
-        """Iterate over the inputs; they are one batch."""
+        """Iterate over the inputs, as one batch."""
         yield self.inputs
 
     def with_weight(self) -> Samples:
@@ -55,7 +55,7 @@ class Samples:
         return self.take(self.sample_weight > 0)
 
     def held_out(self, fraction: float, seed: int) -> tuple[Samples, Samples]:
-        """Split off a fraction of the samples, drawn at random."""
+        """Hold out a random fraction of the samples."""
         n_samples = len(self.inputs)
         if n_samples < 2:
             raise ValueError(
@@ -63,14 +63,16 @@ class Samples:
                 "set validation_split=0 and early_stopping=False, or pass X_val."
             )
         n_held = min(max(1, round(fraction * n_samples)), n_samples - 1)
-        kept, held = train_test_split(np.arange(n_samples), test_size=n_held, random_state=seed)
-        return self.take(np.sort(kept)), self.take(np.sort(held))
+        training, validation = train_test_split(
+            np.arange(n_samples), test_size=n_held, random_state=seed
+        )
+        return self.take(np.sort(training)), self.take(np.sort(validation))
 
     def batchable(self, shapes: Shapes) -> Batchable:
         """Give the arrays the shapes that the model takes, and the weights a mean of 1.
 
-        Keras divides a batch's loss by its number of samples, not by the sum of their weights, so
-        that unscaled weights would change the size of the steps.
+        Keras divides the loss of a batch by its number of samples, not by the sum of their weights:
+        unscaled weights would change the size of the steps.
         """
         targets, weights = self.targets, self.sample_weight
         if targets is None and shapes.input != shapes.output:
@@ -86,17 +88,17 @@ class Samples:
 
 
 class StreamedSamples:
-    """Samples that are never in memory all at once, with the methods of `Samples`.
+    """Batches of samples, with the methods of `Samples`.
 
     Parameters
     ----------
     source : tf.data.Dataset, keras.utils.PyDataset or callable
-        As `skae.engine.Stream` takes it.
+        See `skae.engine.Stream`.
     name : str, default="X"
-        By which errors call it.
+        Name in error messages.
     """
 
-    sample_weight = None  # a batch brings its own
+    sample_weight = None  # part of the batches
 
     def __init__(self, source: Any, name: str = "X") -> None:
         self._stream = Stream(source, name)
@@ -113,9 +115,9 @@ class StreamedSamples:
         return self
 
     def held_out(self, fraction: float, seed: int) -> Any:
-        """Refuse: a stream is read in its own order."""
+        """Raise an error: a stream can't be split."""
         raise ValueError(
-            f"validation_split={fraction} can't be held out of a "
+            f"validation_split={fraction} is not supported for a "
             f"{type(self._stream.source).__name__}; pass X_val, or set validation_split=0 and "
             "early_stopping=False."
         )
@@ -127,7 +129,7 @@ class StreamedSamples:
 
 @dataclass(frozen=True)
 class FitData:
-    """What one fit trains on.
+    """The samples and the network of one fit.
 
     Parameters
     ----------
@@ -153,14 +155,14 @@ def check_samples(
     Parameters
     ----------
     estimator : estimator
-        Gets ``n_features_in_`` and ``feature_names_in_`` where `known` is None, and is held to
-        them otherwise.
+        `n_features_in_` and `feature_names_in_` are set if `known` is None, and checked
+        otherwise.
     X : array-like or stream
     y : array-like or None
         Targets.
     sample_weight : array-like or None
     known : Shapes or None
-        Shapes of the network that is trained on, None for a new one.
+        Shapes of the network to continue training; None for a new one.
 
     Returns
     -------
@@ -170,12 +172,12 @@ def check_samples(
     if is_stream(X):
         return _check_stream(estimator, X, y, sample_weight, known)
     sample_shape = None if known is None else known.sample
-    X, came = check_rows(estimator, X, reset=known is None, shape=sample_shape)
+    X, shape = check_rows(estimator, X, reset=known is None, shape=sample_shape)
     weights = None if sample_weight is None else check_weights(sample_weight, X)
     targets = None if y is None else check_targets(y, len(X))
     if known is None:
-        taken = check_input_shape(estimator.input_shape or came, X.shape[1])
-        shapes = Shapes(came, taken, taken)
+        input_shape = check_input_shape(estimator.input_shape or shape, X.shape[1])
+        shapes = Shapes(shape, input_shape, input_shape)
     else:
         shapes = known
     if targets is not None:
@@ -185,7 +187,7 @@ def check_samples(
 
 
 def check_validation(estimator: Any, X_val: Any, y_val: Any, shapes: Shapes) -> Any:
-    """Check samples to validate with; return them as `Samples` or `StreamedSamples`."""
+    """Check validation samples; return them as `Samples` or `StreamedSamples`."""
     if is_stream(X_val):
         if y_val is not None:
             raise ValueError(
@@ -210,30 +212,30 @@ def _check_stream(
             "(inputs, targets, sample_weight)."
         )
     samples = StreamedSamples(X)
-    came = tuple(samples.inputs.shape[1:])
-    if estimator.input_shape is not None and tuple(estimator.input_shape) != came:
+    shape = tuple(samples.inputs.shape[1:])
+    if estimator.input_shape is not None and tuple(estimator.input_shape) != shape:
         raise ValueError(
-            f"X gives samples of shape {came}, but input_shape={estimator.input_shape}; batches "
+            f"X gives samples of shape {shape}, but input_shape={estimator.input_shape}; batches "
             "go to the network as they are, so reshape them, or leave input_shape out."
         )
-    if known is not None and came != known.sample:
+    if known is not None and shape != known.sample:
         raise ValueError(
-            f"X gives samples of shape {came}, but {type(estimator).__name__} was fitted on "
+            f"X gives samples of shape {shape}, but {type(estimator).__name__} was fitted on "
             f"samples of shape {known.sample}."
         )
-    estimator.n_features_in_ = math.prod(came)
+    estimator.n_features_in_ = math.prod(shape)
     estimator.__dict__.pop("feature_names_in_", None)
     targets = samples.targets
-    return samples, Shapes(came, came, came if targets is None else targets.shape[1:] or (1,))
+    return samples, Shapes(shape, shape, shape if targets is None else targets.shape[1:] or (1,))
 
 
 def _output_shape(estimator: Any, targets: FloatArray, shapes: Shapes, known: Any) -> Shape:
-    came = tuple(targets.shape[1:])
-    # Targets that look like the inputs are reshaped as those are.
-    shape = shapes.input if came == shapes.sample else came or (1,)
+    shape = tuple(targets.shape[1:])
+    # Targets of the same shape as the inputs are reshaped like them.
+    shape = shapes.input if shape == shapes.sample else shape or (1,)
     if known is not None and shape != known.output:
         raise ValueError(
             f"y has samples of shape {shape}, but {type(estimator).__name__} was fitted on samples "
-            f"of shape {known.output}; fit a new estimator for another width."
+            f"of shape {known.output}; fit a new estimator for another shape."
         )
     return shape

@@ -1,12 +1,12 @@
-"""SciKeras as the base of the estimators, with what it gets wrong today put right.
+"""SciKeras as the base of the estimators, with workarounds for its bugs.
 
-The only file that imports SciKeras. Its parameter routing (``optimizer__learning_rate``), its
-compile arguments and its construction of callbacks are used as they are. Put right here:
+The only file that imports SciKeras. Its parameter routing (``optimizer__learning_rate``), compile
+arguments and construction of callbacks are used unchanged. This file works around these bugs:
 
-- scikit-learn >= 1.7 looks for ``__sklearn_tags__`` on every class of the MRO that has the dead
-  ``_more_tags``, and SciKeras 0.13 has only that;
+- scikit-learn >= 1.7 requires ``__sklearn_tags__`` on every class of the MRO that has
+  ``_more_tags``, and SciKeras 0.13 has only the latter;
 - ``predict``, ``initialize``, ``scorer``, ``current_epoch``, ``initialized_`` and the two
-  encoders would be public on estimators that must not have them;
+  encoders would be public on estimators;
 - ``callbacks__*`` (and skae's ``noise__*``, ``threshold__*``) were missing from its prefixes, and
   a prefix won over a nested object with parameters of its own;
 - optimizers and metrics handed in as objects were trained themselves, so that a parameter changed
@@ -45,7 +45,7 @@ if "__sklearn_tags__" not in vars(BaseWrapper):
 
 
 class Hidden:
-    """An attribute that a base class has and an estimator must not show."""
+    """An attribute of a base class that an estimator must not have."""
 
     def __set_name__(self, owner: type, name: str) -> None:
         self.name = name
@@ -55,7 +55,7 @@ class Hidden:
 
 
 class KerasWrapper(BaseWrapper):
-    """SciKeras's wrapper as scikit-learn's conventions need it; knows nothing of autoencoders."""
+    """SciKeras's wrapper, made compatible with scikit-learn's conventions."""
 
     _routing_prefixes = frozenset(
         {"model", "compile", "optimizer", "loss", "metrics", "callbacks", "noise"}
@@ -92,7 +92,7 @@ class KerasWrapper(BaseWrapper):
         self : estimator
             The estimator itself.
         """
-        # First whole parameters: whether a prefix routes depends on the object that it names.
+        # Plain parameters first: whether a prefix is routed depends on the value of its parameter.
         BaseEstimator.set_params(self, **{k: v for k, v in params.items() if "__" not in k})
         prefixed = {name: value for name, value in params.items() if "__" in name}
         nested = {k: v for k, v in prefixed.items() if not self._is_routed(k)}
@@ -102,13 +102,13 @@ class KerasWrapper(BaseWrapper):
         return self
 
     def _get_param_names(self) -> list[str]:
-        # SciKeras returns a generator, which scikit-learn's own message then prints.
+        # SciKeras returns a generator, which scikit-learn would print in an error message.
         return sorted(BaseWrapper._get_param_names(self))
 
     def _is_routed(self, name: str) -> bool:
         prefix, separator, _ = name.partition("__")
         owner = getattr(self, prefix, None)
-        # An object with parameters of its own keeps them itself, as in any scikit-learn estimator.
+        # Parameters of a nested object belong to that object, as in any scikit-learn estimator.
         nested = hasattr(owner, "set_params") and not inspect.isclass(owner)
         return bool(separator) and prefix in self._routing_prefixes and not nested
 
@@ -119,7 +119,7 @@ class KerasWrapper(BaseWrapper):
         return {k.removeprefix(start): v for k, v in params.items() if k.startswith(start)}
 
     def _compile_arguments(self) -> dict[str, Any]:
-        """Return SciKeras's arguments for ``keras.Model.compile``, all of them free to be used."""
+        """Return SciKeras's arguments for ``keras.Model.compile``, with copies of objects."""
         loss = self.loss
         try:
             self.loss = with_arguments(loss, self._routed("loss"))
@@ -131,17 +131,17 @@ class KerasWrapper(BaseWrapper):
             arguments["optimizer"] = copied("optimizer", optimizer)
         if self.metrics is not None:
             # SciKeras makes objects of names, and Keras then reports "mae" under another name.
-            given = [self.metrics] if isinstance(self.metrics, str) else self.metrics
-            named = isinstance(given, (list, tuple, dict)) and not self._routed("metrics")
-            arguments["metrics"] = copied("metrics", given if named else arguments["metrics"])
+            metrics = [self.metrics] if isinstance(self.metrics, str) else self.metrics
+            named = isinstance(metrics, (list, tuple, dict)) and not self._routed("metrics")
+            arguments["metrics"] = copied("metrics", metrics if named else arguments["metrics"])
         return arguments
 
     def _takes_compile_arguments(self) -> bool:
-        """Tell whether the model function names `compile_kwargs`, as SciKeras calls them."""
+        """Return whether the model function has the parameter `compile_kwargs` of SciKeras."""
         return "compile_kwargs" in inspect.signature(self.model).parameters
 
     def _refuse_overruled(self, model: keras.Model) -> None:
-        """Refuse what the model's own ``compile`` would silently overrule."""
+        """Raise an error for parameters that the model's own ``compile`` overrides."""
         if not model.loss or not model.optimizer:
             raise ValueError(
                 f"The model that model={self.model!r} returned is compiled without "

@@ -1,7 +1,7 @@
 """One fit at a time: `fit` works on a copy, and public methods read a snapshot.
 
-A thread that scores while another one fits finds the old state or the new one, never a mixture,
-and a fit that fails leaves no trace.
+While one thread fits, other threads see the old state or the new one, never a mixture. A fit that
+fails leaves the estimator unchanged.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ T = TypeVar("T")
 
 
 def of_one_fit(method: Callable[P, T]) -> Callable[P, T]:
-    """Have a method read the state of one fit, though another thread may fit meanwhile."""
+    """Decorate a method to read the state of one fit, even if another thread fits meanwhile."""
 
     @functools.wraps(method)
     def called(self: Any, *args: Any, **kwargs: Any) -> Any:
@@ -29,9 +29,9 @@ def of_one_fit(method: Callable[P, T]) -> Callable[P, T]:
 
 @contextmanager
 def fitting(estimator: T, X: Any, y: Any, epochs: int) -> Iterator[tuple[T, Any]]:
-    """Yield a copy to fit, and what makes a bridge to scikit-learn's callbacks.
+    """Yield a copy to fit, and a function that makes an `EpochBridge`.
 
-    What the copy has learned is put in place in one step at the end.
+    At the end, the estimator takes the state of the copy in one step.
     """
     each: Any = estimator
     context = each._init_callback_context(max_subtasks=epochs)
@@ -46,8 +46,8 @@ def fitting(estimator: T, X: Any, y: Any, epochs: int) -> Iterator[tuple[T, Any]
         return EpochBridge(estimator, context, samples.inputs, samples.targets, learned)
 
     yield fit, bridge
-    kept = {k: v for k, v in vars(estimator).items() if k in vars(fit) or k not in before}
-    each.__dict__ = {**kept, **learned()}
+    others = {k: v for k, v in vars(estimator).items() if k in vars(fit) or k not in before}
+    each.__dict__ = {**others, **learned()}
     context.call_on_fit_task_end(estimator=estimator, X=X, y=y, reconstruction_attributes=dict)
 
 

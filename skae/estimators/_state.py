@@ -1,4 +1,4 @@
-"""The name by which pickles of skae 0.1 know a model's function."""
+"""A function that pickles of skae 0.1 refer to."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""The variational autoencoder: codes with a distribution, from which new rows are drawn."""
+"""The variational autoencoder: codes with a distribution, from which new samples are drawn."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from skae.estimators._snapshots import of_one_fit
 
 @documented
 class VariationalAutoencoder(AutoencoderTransformer):
-    """Compress rows to codes of a known distribution, and generate new rows.
+    """Compress samples to codes of a known distribution, and generate new ones.
 
     The encoder gives the mean and the log-variance of a normal posterior over codes, the decoder
     is trained on codes drawn from it, and the loss is the mean reconstruction error +
@@ -43,8 +43,8 @@ class VariationalAutoencoder(AutoencoderTransformer):
         Weight of the Kullback-Leibler divergence; the loss is the mean reconstruction error +
         beta * KL / number of features.
     capacity : float or None, default=None
-        Nats that the code may carry: with a number, beta * abs(KL - capacity) / number of
-        features is penalised instead [2]_.
+        Nats that the code may carry: a number penalizes beta * abs(KL - capacity) / number of
+        features instead [2]_.
     kl_warmup_epochs : int, default=0
         Epochs over which the weight of the divergence rises linearly from 0. Early stopping
         compares the epochs after them.
@@ -124,19 +124,19 @@ class VariationalAutoencoder(AutoencoderTransformer):
 
     @of_one_fit
     def sample(self, n_samples: int = 1, random_state: Any = None) -> FloatArray:
-        """Generate rows: decode codes drawn from the standard normal prior.
+        """Generate samples: decode codes drawn from the standard normal prior.
 
         Parameters
         ----------
         n_samples : int, default=1
-            Rows to generate.
+            Number of samples to generate.
         random_state : int, RandomState instance or None, default=None
-            Draws the codes.
+            Seeds the drawing of codes.
 
         Returns
         -------
         X : ndarray of shape (n_samples, n_features) or (n_samples, ...)
-            float32 rows, shaped as those that `fit` got.
+            float32 samples, shaped like those that `fit` got.
         """
         check_is_fitted(self)
         if not isinstance(n_samples, Integral) or n_samples < 1:
@@ -147,12 +147,12 @@ class VariationalAutoencoder(AutoencoderTransformer):
 
     @of_one_fit
     def posterior(self, X: Any) -> tuple[FloatArray, FloatArray]:
-        """Compute the normal distribution of every row's code.
+        """Compute the posterior distribution of every sample's code.
 
         Parameters
         ----------
         X : array-like of shape (n_samples, n_features) or (n_samples, ...)
-            Rows, images or sequences.
+            Table, images or sequences.
 
         Returns
         -------
@@ -166,12 +166,12 @@ class VariationalAutoencoder(AutoencoderTransformer):
         return mu, log_var
 
     def kl_divergence(self, X: Any) -> FloatArray:
-        """Compute the divergence of every row's posterior from the prior, in nats.
+        """Compute the divergence of every sample's posterior from the prior, in nats.
 
         Parameters
         ----------
         X : array-like of shape (n_samples, n_features) or (n_samples, ...)
-            Rows, images or sequences.
+            Table, images or sequences.
 
         Returns
         -------
@@ -182,16 +182,16 @@ class VariationalAutoencoder(AutoencoderTransformer):
 
     @of_one_fit
     def elbo(self, X: Any, n_draws: int = 1, random_state: Any = None) -> FloatArray:
-        """Estimate every row's evidence lower bound by sampling codes.
+        """Estimate every sample's evidence lower bound by drawing codes.
 
         Parameters
         ----------
         X : array-like of shape (n_samples, n_features) or (n_samples, ...)
-            Rows, images or sequences.
+            Table, images or sequences.
         n_draws : int, default=1
-            Codes drawn from the posterior of every row.
+            Codes drawn from the posterior of every sample.
         random_state : int, RandomState instance or None, default=None
-            Draws the codes.
+            Seeds the drawing of codes.
 
         Returns
         -------
@@ -203,14 +203,14 @@ class VariationalAutoencoder(AutoencoderTransformer):
         if not isinstance(n_draws, Integral) or n_draws < 1:
             raise ValueError(f"n_draws must be a positive integer, got {n_draws!r}.")
         mu, log_var = self.posterior(X)
-        rows, _ = self._check_inputs(X)
+        samples, _ = self._check_inputs(X)
         rng = check_random_state(random_state)
-        losses = np.zeros(len(rows))
+        loss, losses = loss_of(type(self), self._deferred), np.zeros(len(samples))
         for _ in range(n_draws):
             codes = mu + np.exp(log_var / 2) * rng.normal(size=mu.shape)
-            decoded = self.inverse_transform(codes.astype(np.float32)).reshape(rows.shape)
-            losses += _row_losses(loss_of(type(self), self._deferred), rows, decoded) / n_draws
-        return -(rows.shape[1] * losses + _divergence(mu, log_var))
+            decoded = self.inverse_transform(codes.astype(np.float32)).reshape(samples.shape)
+            losses += _sample_losses(loss, samples, decoded) / n_draws
+        return -(samples.shape[1] * losses + _divergence(mu, log_var))
 
 
 def _posterior_view(model: keras.Model) -> keras.Model:
@@ -224,9 +224,9 @@ def _divergence(mu: FloatArray, log_var: FloatArray) -> FloatArray:
     return -0.5 * np.sum(1 + log_var - mu**2 - np.exp(log_var), axis=1)
 
 
-def _row_losses(loss: Any, rows: FloatArray, decoded: FloatArray) -> FloatArray:
+def _sample_losses(loss: Any, samples: FloatArray, decoded: FloatArray) -> FloatArray:
     function = keras.losses.get(loss)
     if isinstance(function, keras.losses.Loss):
         function = function.call
-    truth = keras.ops.convert_to_tensor(rows.astype(np.float32))
+    truth = keras.ops.convert_to_tensor(samples.astype(np.float32))
     return np.asarray(function(truth, keras.ops.convert_to_tensor(decoded)), np.float64)

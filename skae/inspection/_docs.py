@@ -1,4 +1,4 @@
-"""What the documentation of the Displays has in common, written once."""
+"""The documentation that the Displays share, written once."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ _SHARED = """
 Parameters
 ----------
 estimator : estimator
-    Fitted estimator. A search stands for its best estimator, and a pipeline for its last step,
-    which sees what the other steps make of the samples.
+    Fitted estimator. Of a search, its best estimator is used, and of a pipeline its last step,
+    which gets the samples that the other steps transformed.
 X : array-like of shape (n_samples, n_features) or (n_samples, ...)
     Samples.
 row : int, default=0
@@ -45,8 +45,8 @@ display : {}
 def documented(display: type[_Class]) -> type[_Class]:
     """Complete the docstrings of a Display, so that ``help`` describes every parameter.
 
-    A docstring describes what is its own. What it leaves out is taken from the other methods, the
-    class and `_SHARED`.
+    A docstring describes its own parameters. Others are taken from the other methods, the class and
+    `_SHARED`.
     """
     hide_annotations(display.__init__)
     methods = [

@@ -308,19 +308,19 @@ def _errors(display: type, estimator: Any, X: Any) -> tuple[Values, float | None
     return inner.reconstruction_error(seen), getattr(inner, "threshold_", None)
 
 
-def _draw_threshold(ax: Any, threshold: float | None, given: Keywords) -> Any:
+def _draw_threshold(ax: Any, threshold: float | None, kwargs: Keywords) -> Any:
     """Draw the threshold, if there is one."""
     if threshold is None:
         return None
     own = {"color": "black", "linestyle": "--", "label": f"threshold {threshold:.3g}"}
-    return ax.axvline(threshold, **merged(given, "lines.Line2D", **own))
+    return ax.axvline(threshold, **merged(kwargs, "lines.Line2D", **own))
 
 
 def _by_label(errors: Values, y: ArrayLike | None) -> dict[Any, Values]:
     if y is None:
         return {None: errors}
     labels = np.asarray(y)
-    # Normal samples first: outliers, fewer and wider, then lie on top.
+    # Normal samples first, so that outliers, which are fewer and wider, are drawn on top.
     return {label: errors[labels == label] for label in np.unique(labels)[::-1].tolist()}
 
 

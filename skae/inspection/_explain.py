@@ -1,4 +1,4 @@
-"""Explanations of a pipeline's outliers, by the columns that the pipeline was given."""
+"""Explains the outliers of a pipeline by the columns of its input."""
 
 from __future__ import annotations
 
@@ -29,10 +29,10 @@ Table = np.ndarray[Any, np.dtype[Any]]
 def explain(
     estimator: Any, X: Any, *, n_features: int = 3, rows: ArrayLike | str | None = None
 ) -> pd.DataFrame:
-    """Tell which columns made rows outliers, in the names and units of the columns of `X`.
+    """Explain outliers by the columns of `X` with the largest errors.
 
-    The errors of all columns that the steps of a pipeline made of one column of `X` are added up,
-    and the reconstruction goes back through the steps' ``inverse_transform``.
+    The errors of all columns that the steps of a pipeline derive from one column of `X` are summed,
+    and the ``inverse_transform`` of the steps maps the reconstruction back to the units of `X`.
 
     Parameters
     ----------
@@ -40,27 +40,27 @@ def explain(
         Steps before the detector may be transformers with ``get_feature_names_out``, pipelines of
         them, and `ColumnTransformer`.
     X : array-like or dataframe of shape (n_samples, n_features)
-        What `predict` of the estimator takes.
+        Samples, as `predict` of the estimator takes them.
     n_features : int, default=3
-        Columns to name for each row, those with the largest errors.
+        Number of columns for each sample, those with the largest errors.
     rows : array-like of int, "all" or None, default=None
-        Positions of the rows to explain. None: all rows that `predict` gives -1.
+        Positions of the samples to explain; None explains all outliers by `predict`.
 
     Returns
     -------
     explanation : DataFrame
-        `n_features` lines for each row, with "row" (its label in `X`), "position" (counted from
+        `n_features` rows for each sample, with "row" (its label in `X`), "position" (counted from
         0), "feature" (a column of `X`; a tuple of columns where a step mixes them, as PCA does),
         "value" and "reconstruction" in the units of that column, "error", and "share", the
-        fraction of the sum of the row's errors. The reconstruction is NaN where a step has no
-        ``inverse_transform``; so are both for several columns.
+        fraction of the sum of the sample's errors. The reconstruction is NaN if a step has no
+        ``inverse_transform``; for several columns, the value is NaN too.
 
     Raises
     ------
     ValueError
-        If a row is asked for that `X` does not have, or if `n_features` is not positive.
+        If `rows` has positions that are not in `X`, or if `n_features` is not positive.
     TypeError
-        If a step does not say what it makes of its columns.
+        If it is unknown which columns a step makes of which.
 
     See Also
     --------
@@ -87,7 +87,7 @@ def explain(
     """
     detector, encoded = unwrap(estimator, X, "feature_errors", "explain")
     positions = _positions(rows, detector, encoded)
-    if len(positions) == 0:  # a table of the same columns without a line
+    if len(positions) == 0:  # an empty table with the same columns
         return explain(estimator, X, n_features=n_features, rows=[0]).iloc[:0]
     picked = _pick(encoded, positions)
     names = list(getattr(X, "columns", [f"x{number}" for number in range(np.shape(X)[1])]))
@@ -146,14 +146,14 @@ def _transformers(estimator: Any) -> list[Any]:
 
 @dataclass(frozen=True)
 class _Origin:
-    """Where the columns that steps give come from.
+    """The origin of the output columns of steps.
 
     Parameters
     ----------
     columns : list of tuple of int
-        The input columns that each output column was made of.
+        The input columns of each output column.
     inverse : callable
-        Maps outputs to inputs, an object array; NaN where there is no way back.
+        Maps outputs to inputs, an object array; NaN where there is no inverse.
     """
 
     columns: list[tuple[int, ...]]
@@ -161,7 +161,7 @@ class _Origin:
 
     @classmethod
     def of(cls, steps: list[Any], names: list[Any]) -> _Origin:
-        """Follow columns of these names through steps, one after another."""
+        """Follow columns of these names through a sequence of steps."""
         origins: list[_Origin] = []
         columns: list[tuple[int, ...]] = [(number,) for number in range(len(names))]
         for step in steps:
@@ -215,7 +215,7 @@ def _origin_of_blocks(step: ColumnTransformer, names: list[Any]) -> _Origin:
 
 
 def _column_numbers(chosen: Any, names: list[Any]) -> list[int]:
-    """Return positions of what a ColumnTransformer's column specification names."""
+    """Return the positions of the columns that a ColumnTransformer's specification selects."""
     numbers = pd.Series(range(len(names)), index=pd.Index(names, tupleize_cols=False))
     each: Any = [chosen] if isinstance(chosen, (str, Integral)) else chosen
     ends = (each.start, each.stop) if isinstance(each, slice) else (each := list(each))
@@ -256,8 +256,8 @@ def _inverse(step: Any, table: Table, n_inputs: int) -> Table:
         return np.full((len(table), n_inputs), np.nan, object)
     try:
         numbers = np.asarray(table, np.float64)
-    except (TypeError, ValueError):  # the step got categories from a later one's way back
+    except (TypeError, ValueError):  # the step got categories from the inverse of a later one
         numbers = table
-    if getattr(step, "drop_idx_", None) is not None:  # the encoder's way back takes zeros and ones
+    if getattr(step, "drop_idx_", None) is not None:  # the inverse needs zeros and ones
         numbers = np.round(numbers)
     return np.asarray(step.inverse_transform(numbers), object)

@@ -94,7 +94,7 @@ def _codes(estimator: Any, X: Any) -> tuple[Values, Values, Values]:
 def _ends(start: Values, low: Values, high: Values, chosen: list[int]) -> Values:
     """Return the latent codes with one slider at one of its ends.
 
-    They give all pictures one range: if each had its own, it would hide what a slider does.
+    All pictures have one range of values, so that the effect of a slider is visible.
     """
     codes = np.tile(start, (1 + 2 * len(chosen), 1))
     for row, number in enumerate(chosen):
@@ -103,7 +103,7 @@ def _ends(start: Values, low: Values, high: Values, chosen: list[int]) -> Values
 
 
 def _slider(widgets: Any, number: int, value: float, low: float, high: float) -> Any:
-    # A number that never changes would give a slider without length.
+    # A constant would give a slider of length 0.
     high = high if high > low else low + 1.0
     return widgets.FloatSlider(
         value=value,

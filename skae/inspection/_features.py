@@ -137,8 +137,8 @@ class FeatureErrorDisplay:
         sizes = np.asarray(errors, np.float64)
         if sizes.ndim != 1:
             raise ValueError(
-                "errors must be those of one row, of shape (n_features,); got shape "
-                f"{sizes.shape}. Pass errors[i] for the row i."
+                "errors must be those of one sample, of shape (n_features,); got shape "
+                f"{sizes.shape}. Pass errors[i] for sample i."
             )
         names = [f"x{i}" for i in range(len(sizes))] if feature_names is None else feature_names
         top = np.argsort(-sizes, kind="stable")[:n_features]

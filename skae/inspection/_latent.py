@@ -37,7 +37,7 @@ class LatentSpaceDisplay:
     codes : array-like of shape (n_samples, 2)
         Latent codes.
     y : array-like of shape (n_samples,), default=None
-        Labels; more than 20 different numbers get a colour bar.
+        Labels; more than 20 different numbers get a color bar.
     dimensions : tuple of int, default=(0, 1)
         The two dimensions of the latent code, for the labels of the axes.
 
@@ -48,7 +48,7 @@ class LatentSpaceDisplay:
     legend_ : matplotlib Legend or None
         Legend of the labels.
     colorbar_ : matplotlib Colorbar or None
-        Colours of the numbers.
+        Colors of the numbers.
 
     See Also
     --------
@@ -238,7 +238,7 @@ class LatentGridDisplay:
         dimensions : tuple of int, default=(0, 1)
             The dimensions of the latent code that change, horizontally and vertically.
         center : array-like of shape (latent_dim,), default=None
-            The latent code that gives the other dimensions; None is zero, the centre of a
+            The latent code that gives the other dimensions; None is zero, the center of a
             variational autoencoder's prior.
         image_shape : tuple of int, default=None
             Shape of one image; None takes the `input_shape` of the estimator, or the shape of the
@@ -332,15 +332,15 @@ def _cells(centers: ArrayLike) -> Values:
     return np.column_stack([values - half, values + half])
 
 
-def _draw_images(ax: Any, decoded: Values, x: Values, y: Values, given: Keywords) -> Values:
-    options = image_options(decoded, given)
+def _draw_images(ax: Any, decoded: Values, x: Values, y: Values, kwargs: Keywords) -> Values:
+    options = image_options(decoded, kwargs)
     images = np.empty(decoded.shape[:2], object)
     for i, j in np.ndindex(images.shape):
         images[i, j] = ax.imshow(decoded[i, j], extent=(*x[j], *y[i]), **options)
     return images
 
 
-def _draw_signals(ax: Any, decoded: Values, x: Values, y: Values, given: Keywords) -> Values:
+def _draw_signals(ax: Any, decoded: Values, x: Values, y: Values, kwargs: Keywords) -> Values:
     span = np.ptp(decoded) or 1.0
     heights = 0.05 + 0.9 * (decoded - decoded.min()) / span
     places = np.linspace(0.05, 0.95, decoded.shape[2])
@@ -348,5 +348,5 @@ def _draw_signals(ax: Any, decoded: Values, x: Values, y: Values, given: Keyword
     for i, j in np.ndindex(lines.shape):
         across = x[j, 0] + places * np.ptp(x[j])
         up = y[i, 0] + heights[i, j] * np.ptp(y[i])
-        lines[i, j] = draw_line(ax, across, up, given, color="tab:blue", linewidth=1)
+        lines[i, j] = draw_line(ax, across, up, kwargs, color="tab:blue", linewidth=1)
     return lines

@@ -1,4 +1,4 @@
-"""What the pictures share: optional packages, keywords, estimators inside others, images."""
+"""Helpers of the Displays: optional packages, keywords, nested estimators, images."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def import_extra(module: str, caller: str, extra: str) -> Any:
 
 
 def begin(display: Any, ax: Any, figsize: tuple[float, float] | None = None) -> Any:
-    """Return the axes to draw on, which are new where none are given, and keep them."""
+    """Return the axes to draw on, new ones if there are none, and keep them."""
     pyplot = import_extra("matplotlib.pyplot", f"{type(display).__name__}.plot", "plot")
     if ax is None:
         _, ax = pyplot.subplots(figsize=figsize, layout="constrained")
@@ -35,8 +35,8 @@ def begin(display: Any, ax: Any, figsize: tuple[float, float] | None = None) -> 
     return ax
 
 
-def merged(given: Keywords, artist: str, **defaults: Any) -> dict[str, Any]:
-    """Return `defaults` updated by `given`, where ``c`` replaces ``color`` and so on.
+def merged(kwargs: Keywords, artist: str, **defaults: Any) -> dict[str, Any]:
+    """Return `defaults` updated by `kwargs`, where ``c`` replaces ``color`` and so on.
 
     `artist` is the dotted name, below ``matplotlib``, of the class that knows the aliases.
     """
@@ -44,20 +44,17 @@ def merged(given: Keywords, artist: str, **defaults: Any) -> dict[str, Any]:
 
     module, _, name = artist.rpartition(".")
     known = getattr(importlib.import_module(f"matplotlib.{module}"), name)
-    return {**defaults, **cbook.normalize_kwargs(dict(given or {}), known)}
+    return {**defaults, **cbook.normalize_kwargs(dict(kwargs or {}), known)}
 
 
-def draw_line(ax: Any, x: ArrayLike, y: ArrayLike, given: Keywords, **defaults: Any) -> Any:
+def draw_line(ax: Any, x: ArrayLike, y: ArrayLike, kwargs: Keywords, **defaults: Any) -> Any:
     """Draw one line."""
-    (line,) = ax.plot(x, y, **merged(given, "lines.Line2D", **defaults))
+    (line,) = ax.plot(x, y, **merged(kwargs, "lines.Line2D", **defaults))
     return line
 
 
 def unwrap(estimator: Any, X: Any = None, method: str = "", caller: str = "") -> tuple[Any, Any]:
-    """Return the autoencoder inside a search or a pipeline, and `X` as it sees it.
-
-    An autoencoder without `method`, which `caller` needs, is refused.
-    """
+    """Return the autoencoder inside a search or a pipeline, and its input; check for `method`."""
     estimator = getattr(estimator, "best_estimator_", estimator)
     steps: Any = estimator if hasattr(estimator, "steps") else [estimator]
     if method and not hasattr(steps[-1], method):
@@ -110,9 +107,9 @@ def as_images(samples: ArrayLike, image_shape: Any, name: str) -> Values:
     return values.reshape(-1, *(shape[:2] if shape[2:] == (1,) else shape))
 
 
-def image_options(images: Values, given: Keywords) -> dict[str, Any]:
-    """Return keywords for ``imshow``, by which images of one range look alike."""
-    options = merged(given, "image.AxesImage", cmap="gray")
+def image_options(images: Values, kwargs: Keywords) -> dict[str, Any]:
+    """Return keywords for ``imshow`` that give all images the same range."""
+    options = merged(kwargs, "image.AxesImage", cmap="gray")
     if "norm" in options:
         return options
     return {"vmin": np.nanmin(images), "vmax": np.nanmax(images), **options}
@@ -124,7 +121,7 @@ def latent_size(estimator: Any) -> int:
 
 
 def check_dimensions(dimensions: tuple[int, int], latent_dim: int) -> None:
-    """Refuse dimensions that the latent code does not have."""
+    """Raise an error for dimensions that the latent code does not have."""
     if len(dimensions) != 2 or not all(0 <= number < latent_dim for number in dimensions):
         raise ValueError(
             f"dimensions={dimensions} must be two numbers below {latent_dim}, the size of the "

@@ -146,13 +146,13 @@ class ReconstructionDisplay:
             Keywords for ``ax.imshow``; by default all images share the range of the clean ones,
             or else of `X`.
         """
-        given = {"X": X, "X_reconstructed": X_reconstructed}
-        given |= {} if y is None else {"y": y}
-        rows = [as_images(images[:n_images], image_shape, name) for name, images in given.items()]
+        named = {"X": X, "X_reconstructed": X_reconstructed}
+        named |= {} if y is None else {"y": y}
+        rows = [as_images(images[:n_images], image_shape, name) for name, images in named.items()]
         if row_labels is None:
             row_labels = ["original", "reconstruction", "clean"][: len(rows)]
         display = cls(rows, row_labels=row_labels, column_labels=column_labels)
-        # Noise goes beyond the range of the images, and would leave them pale.
+        # Noise exceeds the range of the images, which would look pale.
         options = image_options(rows[0] if y is None else rows[-1], image_kwargs)
         return display.plot(ax, image_kwargs=options)
 

@@ -1,6 +1,6 @@
-"""What is trained: built-in networks and the user's own, as one `Network`.
+"""Built-in and user-defined networks, as a `Network`.
 
-A builder decides on layers and sizes. It sees no data, no optimiser and no loss.
+A builder decides on layers and sizes. It does not know data, optimizer or loss.
 """
 
 from __future__ import annotations

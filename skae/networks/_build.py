@@ -1,4 +1,4 @@
-"""From the `model` parameter of an estimator to a built network."""
+"""Builds the network that the `model` parameter of an estimator describes."""
 
 from __future__ import annotations
 
@@ -42,20 +42,20 @@ def build(model: str | Callable[..., Any], spec: NetworkSpec) -> Network:
         One of `NAMES`, or a callable that returns a ``keras.Model``: a function, a
         ``keras.Model`` subclass (the class, not an instance), a ``functools.partial``.
     spec : NetworkSpec
-        What the estimator asks for.
+        Shapes, parameters, options, seed and noise.
 
     Returns
     -------
     Network
-        Its model has all its weights and is not compiled. Nothing is drawn from the global random
-        state of Python, NumPy or TensorFlow; a custom model's unseeded layers draw from Python's,
-        which is seeded for it and put back.
+        Its model has all its weights and is not compiled. The global random states of Python, NumPy
+        and TensorFlow are unchanged; unseeded layers of a user-defined model draw from Python's,
+        which is seeded and then restored.
 
     Raises
     ------
     ValueError
         If the name or one of ``model__*`` is unknown, a size is not a positive integer, or a
-        custom model maps samples to a shape other than ``spec.output_shape``.
+        user-defined model maps samples to a shape other than ``spec.output_shape``.
     TypeError
         If `model` is neither a name nor a callable, or a callable returns no ``keras.Model`` or
         requires an argument that the estimator does not have.
@@ -91,7 +91,7 @@ def build(model: str | Callable[..., Any], spec: NetworkSpec) -> Network:
 
 
 def accepted_options(name: str) -> frozenset[str]:
-    """Return what a built-in network accepts as ``model__*``, prefix removed.
+    """Return the ``model__*`` options of a built-in network, prefix removed.
 
     Parameters
     ----------
@@ -115,7 +115,7 @@ def accepted_options(name: str) -> frozenset[str]:
 def _builder(name: str) -> Callable[..., Network]:
     if name not in _BUILDERS:
         raise ValueError(
-            f"model={name!r} is not a network that skae has.{did_you_mean(name, NAMES)} "
+            f"model={name!r} is not a built-in network.{did_you_mean(name, NAMES)} "
             f"Pass one of {list(NAMES)}, or a callable that returns a keras.Model."
         )
     return _BUILDERS[name]

@@ -1,4 +1,4 @@
-"""The contractive penalty: codes that change little where the input changes a little."""
+"""The contractive penalty, for codes that change little if the input changes a little."""
 
 from __future__ import annotations
 
@@ -17,21 +17,21 @@ from skae._random import uniform
 class ContractiveEncoder(keras.layers.Wrapper):
     """An encoder that adds the squared gradient of its codes to the loss.
 
-    Adds ``weight * mean(||J||**2)``, where `J` is the Jacobian of a row's code with respect to the
-    row, ``||J||**2`` the sum of its squared elements, and the mean goes over the rows of a batch
-    [1]_. The gradient is that of the encoder outside training: dropout and noise inside it are off.
-    With random directions ``||J||**2`` is replaced by ``||v @ J||**2``, where the elements of `v`
-    are +1 or -1 by chance, anew for every row and batch; its expectation is the same [2]_.
+    Adds ``weight * mean(||J||**2)``, where `J` is the Jacobian of a sample's code with respect to
+    the sample, ``||J||**2`` the sum of its squared elements, and the mean is over a batch [1]_. The
+    gradient is that of the encoder outside training: dropout and noise inside it are off. With
+    random directions ``||J||**2`` is replaced by ``||v @ J||**2``, where the elements of `v` are +1
+    or -1 by chance, anew for every sample and batch; its expectation is the same [2]_.
 
     Parameters
     ----------
     layer : keras.layers.Layer
-        Rows to codes, a layer or a model that can be differentiated twice; each code depends on
-        its own row alone. Of several outputs the first is the code.
+        Maps samples to codes: a layer or a model that can be differentiated twice; each code must
+        depend on its own sample only. The first of several outputs is the code.
     weight : float, default=0.001
         Weight of the penalty in the loss.
     n_directions : int or None, default=1
-        Random directions for every row. None goes through all coordinates of the code, which is
+        Random directions for every sample. None goes through all coordinates of the code, which is
         exact and costs as many times the encoder's gradient.
     seed : int, default=0
         Seed of the stream that batches draw directions from; outside training they are always
@@ -77,14 +77,13 @@ class ContractiveEncoder(keras.layers.Wrapper):
 
     def call(self, inputs: Any, training: bool | None = None) -> Any:
         """Return the codes of `inputs`."""
-        # Elsewhere always the same directions: a number in the code is part of a program, which
-        # serves networks of all seeds.
+        # Constant directions outside training, because networks of all seeds share a program.
         seed = self.seed_generator if training else 0
         self.add_loss(self.weight * self._squared_norm(inputs, seed))
         return self.layer(inputs, training=training)
 
     def _squared_norm(self, inputs: Any, seed: Any) -> Any:
-        """Return the mean over rows of the Jacobian's squared Frobenius norm."""
+        """Return the mean over samples of the Jacobian's squared Frobenius norm."""
         repeats = self.n_directions or self._code_size(inputs)
         rows = inputs if repeats == 1 else keras.ops.repeat(inputs, repeats, axis=0)
         with tf.GradientTape() as tape:
@@ -98,8 +97,8 @@ class ContractiveEncoder(keras.layers.Wrapper):
         return keras.ops.sum(keras.ops.square(gradients)) / keras.ops.cast(n_terms, gradients.dtype)
 
     def _codes(self, rows: Any) -> Any:
-        # In a scope of its own this call changes no state and adds no loss: else the encoder's
-        # activity regularisers would count twice, and moving averages move twice.
+        # A stateless scope keeps this call from adding the encoder's activity regularization twice,
+        # and from updating moving averages twice.
         state = [(variable, variable.value) for variable in self.layer.variables]
         with keras.StatelessScope(state):
             return _first(self.layer(rows, training=False))
@@ -117,9 +116,9 @@ class ContractiveEncoder(keras.layers.Wrapper):
         return keras.ops.where(uniform(shape, seed) < 0.5, -ones, ones)
 
     def gains_from_xla(self, batch_size: int) -> bool:
-        """Tell whether training is faster where XLA compiles the layer.
+        """Return whether training is faster if XLA compiles the layer.
 
-        More than one direction takes convolutions through several times as many rows.
+        More than one direction multiplies the number of samples that convolutions process.
         """
         return self.n_directions == 1 or not any(
             hasattr(layer, "gains_from_xla") for layer in all_layers(self.layer)
@@ -159,7 +158,7 @@ def _check_directions(n_directions: Any) -> int | None:
 def _check_layer(layer: Any) -> Any:
     if not isinstance(layer, keras.layers.Layer):
         raise TypeError(
-            f"layer must be a Keras layer or model that encodes rows; got {layer!r} of type "
+            f"layer must be a Keras layer or model that encodes samples; got {layer!r} of type "
             f"{type(layer).__name__}."
         )
     return layer

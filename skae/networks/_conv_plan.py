@@ -1,4 +1,4 @@
-"""Sizes of a convolutional network, worked out before any layer is made."""
+"""Computes the sizes of a convolutional network before any layer is created."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ class Plan:
     def layer(self, kind: str, argument: Any, name: str) -> keras.layers.Layer:
         """Return a layer of Keras for this network's number of axes: ``"Cropping"``."""
         axes = len(self.grid)
-        # Layers of one axis always take the channels last.
+        # 1D layers always have the channels last.
         options = {} if axes == 1 else {"data_format": "channels_last"}
         return getattr(keras.layers, f"{kind}{axes}D")(argument, name=name, **options)
 
@@ -47,7 +47,7 @@ class Plan:
         transposed: bool = False,
         **options: Any,
     ) -> keras.layers.Layer:
-        """Return a convolution with a name and a seeded initialiser."""
+        """Return a convolution with a name and a seeded initializer."""
         kind = f"MatmulConv{len(self.grid)}D{'Transpose' if transposed else ''}"
         return getattr(_convolutions, kind)(
             filters,
@@ -161,7 +161,7 @@ def _fitting_strides(grid: Shape, strides: tuple[int, ...]) -> tuple[int, ...]:
                 f"{strides}: one side is down to 1 before the last. Set hidden_layer_sizes to "
                 "fewer layers, or model__strides to smaller strides."
             )
-        # A table of a few columns is no mistake.
+        # A table of a few columns is allowed.
         fitting.append(1 if grid == (1,) else stride)
         grid = tuple(math.ceil(side / fitting[-1]) for side in grid)
     return tuple(fitting)

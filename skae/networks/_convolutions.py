@@ -20,7 +20,7 @@ from skae.networks._correlation import Correlation
 # XLA compiles a slice for every place of a window: five layers take it 1 s longer than TensorFlow
 # with windows of 3, 2 s with 3 x 3, and 14 s with 7 x 7.
 _MAX_WINDOW = 9
-# What is laid out for a product has to stay near the cores: by what TensorFlow's kernels take, an
+# The operands of a product have to fit into the cache: relative to TensorFlow's kernels, an
 # epoch of 28 x 28, 16 and 8 filters takes 0.70 in batches of 32, 0.84 in batches of 64, which does
 # not pay for compiling, and of 64 x 64 x 3 1.6.
 _MAX_VALUES = 2**20
@@ -30,7 +30,7 @@ _MAX_KERNEL = 512
 
 
 class _Matmul(keras.layers.Layer):
-    """What the four layers add to Keras's: a `call` that may be a product."""
+    """Base of the four layers: a `call` that may compute a matrix product."""
 
     _transposed = False
 
@@ -46,7 +46,7 @@ class _Matmul(keras.layers.Layer):
         return outputs if self.activation is None else self.activation(outputs)
 
     def gains_from_xla(self, batch_size: int) -> bool:
-        """Tell whether training is faster where XLA compiles the layer, which has been built."""
+        """Return whether training is faster if XLA compiles the layer, which must be built."""
         shape = self.get_build_config()["input_shape"]
         return self._correlation((batch_size, *shape[1:])) is not None
 

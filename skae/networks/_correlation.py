@@ -51,7 +51,7 @@ class Correlation:
         self._axes = [_Axis(*side, padding) for side in sides]
 
     def n_values(self, channels: Shape) -> int:
-        """Return how many values one pair of images has laid out for a product, at most."""
+        """Return the largest number of values in an operand of a product, for one image."""
         of_large, of_small = channels
         up = math.prod(axis.blocks * axis.reach for axis in self._axes) * of_small
         if self._adds_products(channels):
@@ -92,7 +92,7 @@ class Correlation:
         return _slice(large, [0] * len(axes), [axis.large for axis in axes])
 
     def _adds_products(self, channels: Sequence[int]) -> bool:
-        """Tell whether `down` multiplies first and adds up then, so as to lay out less."""
+        """Return whether `down` multiplies before it sums, which takes less memory."""
         return channels[1] < channels[0] and all(axis.stride == 1 for axis in self._axes)
 
     def _windows(self, large: Any) -> Any:

@@ -1,7 +1,7 @@
-"""Networks of the user's own: a function, a ``keras.Model`` subclass, any callable.
+"""User-defined networks: a function, a ``keras.Model`` subclass, any callable.
 
-Layers without a seed draw one from Python's global ``random`` while they are made or built. So
-the whole of it happens under one lock, with that state seeded before and put back after.
+Layers without a seed draw one from Python's global ``random`` when they are created or built. So
+a lock is held meanwhile, and that state is seeded before and restored afterwards.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from skae._messages import did_you_mean
 from skae._private import all_layers
 from skae.networks import _parts
 
-# A model function may itself fit an estimator with a network of the user's own.
+# A model function may itself fit an estimator with a user-defined network.
 _LOCK = threading.RLock()
 _MADE: weakref.WeakSet[keras.Model] = weakref.WeakSet()
 _LAYERS: weakref.WeakSet[keras.layers.Layer] = weakref.WeakSet()
@@ -37,13 +37,12 @@ def build_custom(model: Callable[..., Any], spec: NetworkSpec) -> Network:
     model : callable
         Returns a ``keras.Model`` that maps `spec.input_shape` to `spec.output_shape`.
     spec : NetworkSpec
-        `model` gets from it those parameters that its signature names, and all options.
+        `model` gets the parameters that its signature names, and all options.
 
     Returns
     -------
     Network
-        With the encoder and the decoder that the model has as attributes or as sub-layers of
-        those names, if it has.
+        With encoder and decoder, if the model has attributes or sub-layers of those names.
     """
     arguments = _arguments(model, spec)
     with _LOCK, _seeded_random(spec.seed):
@@ -69,12 +68,12 @@ def build_custom(model: Callable[..., Any], spec: NetworkSpec) -> Network:
 
 @contextmanager
 def _seeded_random(seed: int) -> Iterator[None]:
-    kept = random.getstate()
+    previous = random.getstate()
     random.seed(seed)
     try:
         yield
     finally:
-        random.setstate(kept)
+        random.setstate(previous)
 
 
 def _name_of(model: Any) -> str:
@@ -84,9 +83,9 @@ def _name_of(model: Any) -> str:
 
 
 def _parameters_of(model: Callable[..., Any]) -> dict[str, inspect.Parameter]:
-    """Return the parameters of a callable by name, those bound by a partial left out.
+    """Return the parameters of a callable by name, without those bound by a partial.
 
-    What a user has bound is a choice; the estimator's default must not overrule it.
+    The estimator's defaults must not override what a user has bound.
     """
     if isinstance(model, functools.partial):
         inner = list(_parameters_of(model.func).items())[len(model.args) :]
@@ -161,7 +160,7 @@ def _check_unshared(made: keras.Model, name: str) -> None:
 
 
 def _apply(made: keras.Model, input_shape: Shape, name: str) -> Any:
-    """Call a model symbolically, which builds every weight that it has left for later."""
+    """Call a model symbolically, which builds all its weights."""
     inputs = getattr(made, "inputs", None) or []
     if len(inputs) > 1:
         raise ValueError(
@@ -172,8 +171,8 @@ def _apply(made: keras.Model, input_shape: Shape, name: str) -> Any:
         return made(keras.Input(input_shape, name="inputs"))
     except NotImplementedError as error:
         raise ValueError(
-            f"The model that {name} returned has no call, so that there is nothing to predict "
-            "with. Add one that returns the reconstruction, such as\n"
+            f"The model that {name} returned has no call, so it can't predict. "
+            " Add one that returns the reconstruction, such as\n"
             "    def call(self, inputs):\n"
             "        return self.decoder(self.encoder(inputs)[0])"
         ) from error
@@ -220,7 +219,7 @@ def _view(made: keras.Model, name: str, shape: Shape) -> keras.Model | None:
     try:
         outputs = part(inputs)
     except (ValueError, TypeError):
-        # A part that takes something other than samples is not what estimators mean by the name.
+        # A part that takes something other than samples is no encoder or decoder.
         return None
     return part if isinstance(part, keras.Model) else keras.Model(inputs, outputs, name=name)
 

@@ -1,4 +1,4 @@
-"""The weights that a built-in network starts with, told without building it.
+"""Computes the initial weights of a built-in network without building it.
 
 Building a Keras model takes 20 ms, a fifth of a fit of a small network; its first weights take 2.
 Which initializer made which variable is found once, on a network that was built, by comparing
@@ -20,7 +20,7 @@ from skae._seeds import Seeds
 
 
 class NetworkSeeds(Seeds):
-    """The seeds of one network, which remembers what was drawn for initializers.
+    """The seeds of one network, which records the seeds drawn for initializers.
 
     Parameters
     ----------
@@ -58,7 +58,7 @@ class NetworkSeeds(Seeds):
             return self._recognized_seed(value)
         rules = [partial(drawn.values, value.shape, str(value.dtype)) for drawn in self._drawn]
         drawn = [rule(self.seed) for rule in rules]
-        # An orthogonal matrix of one element is 1 or -1: it can't be told from a constant.
+        # An orthogonal matrix of one element is 1 or -1, like a constant.
         if any(np.isin(each, (-1, 0, 1)).all() for each in drawn if each is not None):
             return None
         if np.isin(value, (0, 1)).all():
@@ -79,7 +79,7 @@ class NetworkSeeds(Seeds):
 
 @dataclass(frozen=True)
 class _Drawn:
-    """One use of an initializer: its class, settings, and which seed of the stream it got."""
+    """One use of an initializer: its class, its settings, and the position of its seed."""
 
     kind: Any
     config: dict[str, Any]

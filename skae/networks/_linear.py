@@ -14,7 +14,7 @@ from skae.networks import _parts
 class TiedDense(keras.layers.Layer):
     """Maps a code back through the transposed kernel of the dense layer that made it.
 
-    Computes ``code @ kernel.T + bias``; only the bias is a weight of this layer's own.
+    Computes ``code @ kernel.T + bias``; only the bias is a weight of this layer.
 
     Parameters
     ----------
@@ -29,22 +29,22 @@ class TiedDense(keras.layers.Layer):
         self.encoder_layer = encoder_layer
 
     def build(self, input_shape: Any) -> None:
-        """Make the bias."""
+        """Create the bias."""
         self.bias = self.add_weight(
             shape=(self.encoder_layer.kernel.shape[0],), initializer="zeros", name="bias"
         )
 
     def call(self, inputs: Any) -> Any:
-        """Return the rows that the codes stand for."""
+        """Return the decoded samples."""
         kernel = keras.ops.transpose(self.encoder_layer.kernel)
         return keras.ops.add(keras.ops.matmul(inputs, kernel), self.bias)
 
     def compute_output_shape(self, input_shape: Any) -> tuple[Any, ...]:
-        """Return the shape of the rows."""
+        """Return the shape of the samples."""
         return (*input_shape[:-1], self.encoder_layer.kernel.shape[0])
 
     def get_config(self) -> dict[str, Any]:
-        """Return what names this layer among others; a copy made from it is not tied."""
+        """Return the base configuration; a copy made from it is not tied."""
         return {
             **super().get_config(),
             "encoder_layer": keras.saving.serialize_keras_object(self.encoder_layer),
@@ -70,11 +70,11 @@ def build_linear(
     latent_dim : int
         As the estimators have it.
     output_activation : None
-        Has to stay None: this network is linear.
+        Must be None: this network is linear.
     tied : bool, default=False
-        Whether the decoder's weights are the encoder's, transposed; each has a bias of its own.
+        Whether the decoder's weights are the encoder's, transposed; the biases differ.
     kernel_initializer : str or Initializer, default="glorot_uniform"
-        Of both maps.
+        Initializer of both maps.
     activity_regularizer : str, Regularizer or None, default=None
         Penalty on the code.
     contraction : float, default=0.0

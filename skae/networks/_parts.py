@@ -1,8 +1,8 @@
-"""What every built-in network is put together from: seeds, sizes, names, the frame of the model.
+"""Parts of the built-in networks: seeds, sizes, names, layers, and the assembly of the model.
 
 Names are explicit and the same at every build, because TensorFlow keeps about 35 kB for each
-distinct variable name it has ever seen. No layer is left to draw its own seed, because Keras
-would take it from Python's global ``random``.
+distinct variable name it has ever seen. Every layer gets a seed, because Keras would draw it from
+Python's global ``random``.
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ def check_size(size: Any, name: str) -> int:
 
 
 def check_latent_dim(latent_dim: Any) -> int:
-    """Return the size of a dense code; networks without one don't call this."""
+    """Return the size of a dense code; for networks that have one."""
     if latent_dim is None:
         raise ValueError(
             "latent_dim=None is only for model='conv', whose last feature map can be the code; "
@@ -104,7 +104,7 @@ def dense_layer(
     initializer: Any = "glorot_uniform",
     **options: Any,
 ) -> keras.layers.Dense:
-    """Return a dense layer with a name and a seeded initialiser."""
+    """Return a dense layer with a name and a seeded initializer."""
     return keras.layers.Dense(
         units,
         activation=activation,

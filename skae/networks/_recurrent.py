@@ -1,4 +1,4 @@
-"""The recurrent autoencoder for sequences: cells read one into a code, and write it again."""
+"""The recurrent autoencoder for sequences: LSTM or GRU cells encode a sequence and decode it."""
 
 from __future__ import annotations
 
@@ -32,8 +32,8 @@ def build_recurrent(
 
     The encoder's last state goes through a dense layer to the code. The decoder gets the code at
     every time step, through the same layers in reverse order and a dense layer over each step.
-    The cells keep their hyperbolic tangent, so the estimators' `activation` plays no part: with an
-    unbounded one, states grow over long sequences, and no fused kernel exists for it.
+    The cells keep their hyperbolic tangent, so the estimators' `activation` is ignored: with an
+    unbounded one, states grow over long sequences, and there is no fused kernel.
 
     Parameters
     ----------

@@ -1,4 +1,4 @@
-"""The variational autoencoder: the code is a normal distribution, kept near the standard one."""
+"""The variational autoencoder, whose codes have a normal distribution near the standard one."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ class Sampling(keras.layers.Layer):
         self.seed_generator = keras.random.SeedGenerator(seed, name="sampling_seed")
 
     def build(self, input_shape: Any) -> None:
-        """Make beta, which a callback can raise, and the sums that `KLMonitor` reads."""
+        """Create beta, which a callback can raise, and the sums that `KLMonitor` reads."""
         # Weights, so that one compiled program serves every beta, and a warm-up compiles nothing.
         self.beta = self.add_weight(shape=(), initializer="ones", trainable=False, name="beta")
         self.kl_sum, self.kl_rows = (
@@ -78,7 +78,7 @@ class Sampling(keras.layers.Layer):
 
 
 def kl_divergence(mu: Any, log_var: Any) -> Any:
-    """Return each row's KL divergence in nats from the standard normal distribution."""
+    """Return each sample's KL divergence in nats from the standard normal distribution."""
     terms = 1.0 + log_var - keras.ops.square(mu) - keras.ops.exp(log_var)
     return -0.5 * keras.ops.sum(terms, axis=-1)
 
@@ -87,7 +87,7 @@ class KLMonitor(keras.callbacks.Callback):
     """Raises beta linearly over the first epochs, and adds the mean KL to the logs.
 
     In epoch ``e``, counted from 0, beta is ``beta * min(1, e / warmup_epochs)``; ``kl_loss`` in the
-    logs is the mean divergence of the epoch's training rows in nats, not multiplied by beta.
+    logs is the mean divergence of the epoch's training samples in nats, not multiplied by beta.
 
     Parameters
     ----------
@@ -105,8 +105,8 @@ class KLMonitor(keras.callbacks.Callback):
     def on_epoch_begin(self, epoch: int, logs: dict[str, float] | None = None) -> None:
         """Set beta, and begin new sums."""
         sampling = self.model.get_layer("sampling")
-        share = min(1.0, epoch / self.warmup_epochs) if self.warmup_epochs else 1.0
-        sampling.beta.assign(self.beta * share)
+        fraction = min(1.0, epoch / self.warmup_epochs) if self.warmup_epochs else 1.0
+        sampling.beta.assign(self.beta * fraction)
         sampling.kl_sum.assign(0.0)
         sampling.kl_rows.assign(0.0)
 
@@ -134,9 +134,9 @@ def build_variational(
 ) -> Network:
     """Return a dense variational autoencoder, with the encoder mirrored in the decoder.
 
-    In training, codes are drawn from the posterior of each row. Outside it the code is the mean, so
-    encoder, model and scores are deterministic; the KL term is part of every loss, ``val_loss``
-    included.
+    In training, codes are drawn from the posterior of each sample. Outside training the code is the
+    mean, so encoder, model and scores are deterministic; the KL term is part of every loss,
+    ``val_loss`` included.
 
     Parameters
     ----------
@@ -198,8 +198,8 @@ def _normal(
 ) -> list[Any]:
     """Return mean and log-variance of the codes of `rows`.
 
-    The log-variance starts at 0 for every row: drawn at random, it is large where the inputs are
-    (unscaled columns in the hundreds), and its exponential overflows in the first epoch.
+    The log-variance starts at 0: random weights would make it large for unscaled columns in the
+    hundreds, and its exponential would overflow in the first epoch.
     """
     kinds = (("mu", initializer, regularizer), ("log_var", "zeros", None))
     layers = [
@@ -222,13 +222,13 @@ def posterior(model: keras.Model) -> keras.Model:
     Parameters
     ----------
     model : keras.Model
-        The model of a network that ``build("variational", ...)`` made, or a model of one's own
+        The model of a network that ``build("variational", ...)`` made, or a user-defined model
         with a sub-model named ``"posterior"``.
 
     Returns
     -------
     keras.Model
-        Maps inputs to the mean and the logarithm of the variance of each row's code. It shares
+        Maps inputs to the mean and the logarithm of the variance of each sample's code. It shares
         the weights of `model`.
 
     Raises

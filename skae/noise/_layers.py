@@ -1,7 +1,7 @@
-"""The layers that corrupt.
+"""The noise layers.
 
-They are layers of skae's own where Keras has similar ones, for four measured reasons: Keras refuses
-a standard deviation above 1, its dropout rescales what it keeps (the classic masking noise does
+skae has its own layers although Keras has similar ones, for four measured reasons: Keras rejects a
+standard deviation above 1, its dropout rescales what it keeps (the classic masking noise does
 not), it draws other numbers under XLA than without, and slowly (`skae/_random.py`), and it numbers
 the variables of its random layers through a process, which costs TensorFlow about 35 kB for each
 layer made.
@@ -47,7 +47,7 @@ class _Corruption(keras.layers.Layer):
 
 
 class _AddedNoise(_Corruption):
-    """Adds noise, and clips the sum where it has to stay in a range."""
+    """Adds noise, and clips the sum to a range if there is one."""
 
     def __init__(self, *, clip: tuple[float, float] | None, **kwargs: Any) -> None:
         super().__init__(**kwargs)

@@ -1,4 +1,4 @@
-"""From the `noise` parameter of an estimator to a layer."""
+"""Makes a layer of the `noise` parameter of an estimator."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ def make_noise(
     ValueError
         If the name or an option is unknown, or an option out of its range.
     TypeError
-        If `noise` is none of the accepted kinds.
+        If `noise` is neither a name, a layer nor None.
 
     Examples
     --------
@@ -58,7 +58,7 @@ def make_noise(
     0.2
     """
     check_not_forked()
-    # Another stream than the network's, whose layers draw theirs from Seeds(seed).
+    # Another stream than that of the network's layers, Seeds(seed).
     seeds = Seeds(seed, 1)
     options = dict(options or {})
     if isinstance(noise, str):

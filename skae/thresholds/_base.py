@@ -1,4 +1,4 @@
-"""What all threshold rules have in common: checks, weights, quantiles."""
+"""The base class of threshold rules, with checks, weights and quantiles."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ class BaseThreshold(BaseEstimator, ABC):
         Raises
         ------
         ValueError, TypeError
-            If a parameter, an error or a weight is not acceptable, or the threshold not finite.
+            If a parameter, an error or a weight is invalid, or the threshold is not finite.
         """
         for name, (interval,) in self._parameter_constraints.items():
             check_number(name, getattr(self, name), interval)
@@ -84,15 +84,15 @@ def _check_samples(
         )
     if weight.min() < 0:
         raise ValueError(
-            f"sample_weight must not be negative; got {weight.min():g}. Use 0 to leave a row out."
+            f"sample_weight must not be negative; got {weight.min():g}. Use 0 to drop a sample."
         )
     if not weight.any():
-        raise ValueError("sample_weight is 0 for every row; at least one must be positive.")
-    kept = weight > 0
-    values, weight = values[kept], weight[kept]
+        raise ValueError("sample_weight is 0 for every sample; at least one must be positive.")
+    is_positive = weight > 0
+    values, weight = values[is_positive], weight[is_positive]
     relative = weight / weight.max()  # squares of tiny or huge weights leave the range of floats
     effective = relative.sum() ** 2 / (relative**2).sum()
-    # Continuous in the weights, and never the case where they are whole numbers.
+    # Continuous in the weights, and never true for whole numbers.
     if weight.sum() < effective:
         weight = relative * (effective / relative.sum())
     return values, weight

@@ -34,14 +34,14 @@ def threshold_from_labels(
     y : array-like of shape (n_samples,)
         +1 for a normal sample, -1 for an outlier, as `predict` of an outlier detector returns.
     beta : float, default=1.0
-        Weight of recall against precision; above 1 favours recall. Ignored if `max_fpr` is given.
+        Weight of recall against precision; above 1 favors recall. Ignored if `max_fpr` is given.
     max_fpr : float, default=None
         Largest acceptable fraction of flagged normal samples, in [0, 1].
 
     Returns
     -------
     threshold : float
-        Samples with a larger error are outliers. It lies midway between the two neighbouring
+        Samples with a larger error are outliers. It lies midway between the two neighboring
         errors that it separates; at the largest error if nothing is to be flagged, and below the
         smallest if everything is.
 

@@ -14,7 +14,7 @@ from skae._sklearn import Interval
 
 from ._base import BaseThreshold, FloatVector, ranked, weighted_quantile
 
-# Fewer excesses say nothing about a shape: at ten its standard error is already about 0.3.
+# With ten excesses, the standard error of the shape is already about 0.3.
 MIN_EXCESSES = 10
 # Below -1 the likelihood has no maximum: it grows without bound towards the largest excess.
 MIN_SHAPE = -1.0

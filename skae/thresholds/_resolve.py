@@ -1,4 +1,4 @@
-"""From what a user wrote to a rule."""
+"""Makes a rule of a detector's parameters."""
 
 from __future__ import annotations
 
@@ -48,12 +48,12 @@ def resolve_threshold(threshold: Any, *, n_std: float, contamination: float | st
     Returns
     -------
     rule : object with a method ``threshold``
-        What computes the threshold.
+        The rule that computes the threshold.
 
     Raises
     ------
     ValueError, TypeError
-        If one of them is not acceptable.
+        If one of them is invalid.
 
     Examples
     --------

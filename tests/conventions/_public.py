@@ -64,7 +64,7 @@ def public_methods():
         for method_name, method in inspect.getmembers(item):
             if method_name.startswith("_") or isinstance(method, property):
                 continue
-            if hasattr(item, "add_weight"):  # a Keras layer: Keras calls them, nobody else
+            if hasattr(item, "add_weight"):  # a Keras layer: only Keras calls them
                 continue
             if callable(method) and not inspect.isclass(method) and is_ours(method):
                 found[f"{name}.{method_name}"] = method

@@ -153,7 +153,7 @@ def test_the_linter_holds_the_rest():
 
 
 @EACH
-def test_nobody_argues_the_linter_away(module):
+def test_no_module_silences_the_linter(module):
     waived = re.findall(r"noqa: *[^#\n]*\b(C901|BLE001|T201|ERA001|B006|PLR09\d\d)\b", module.text)
     assert waived == []
 
@@ -166,7 +166,7 @@ def texts_of_the_repository():
                 yield path
 
 
-def test_no_path_of_somebodys_machine():
+def test_no_absolute_paths():
     found = [
         f"{path.relative_to(ROOT)}: {match.group()}"
         for path in texts_of_the_repository()
@@ -175,7 +175,7 @@ def test_no_path_of_somebodys_machine():
     assert found == []
 
 
-def test_a_path_of_somebodys_machine_is_noticed():
+def test_an_absolute_path_is_noticed():
     folder = "home"
     assert WORKPLACE.search(f'np.load("/{folder}/ann/data.npz")')
     assert not WORKPLACE.search("https://example.org/home/page")

@@ -160,12 +160,12 @@ def test_private_names_of_others_stay_in_one_file(module):
         "optimizer._iterations = None",
     ],
 )
-def test_a_private_name_of_somebody_else_is_noticed(line):
+def test_a_private_name_of_another_package_is_noticed(line):
     module = parse(Path("skae/engine/_x.py"), "skae.engine._x", line)
     assert len(foreign_private_names(module)) == 1
 
 
-def test_private_names_of_ones_own_are_not():
+def test_private_names_of_the_same_package_are_allowed():
     line = "class A:\n    def f(self, network):\n        self._x = network._deferred._x"
     module = parse(Path("skae/engine/_x.py"), "skae.engine._x", line)
     assert foreign_private_names(module) == []

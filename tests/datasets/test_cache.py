@@ -65,7 +65,7 @@ def test_layout_of_the_cache(images, beats, data_home):
         assert_array_equal(archive["x_test"], images["x_test"])
 
 
-def test_the_second_call_asks_nobody(images, server, data_home):
+def test_the_second_call_downloads_nothing(images, server, data_home):
     fetch_mnist(data_home=data_home)
     assert len(server.requests) == 4
     fetch_mnist(data_home=data_home, download_if_missing=False)

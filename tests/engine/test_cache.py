@@ -127,9 +127,9 @@ def test_global_random_state_is_untouched(make_dense, train):
 
 
 def _stored(store, key, make):
-    with store.held(key) as held:
-        value = make() if held is None else held
-        if held is None:
+    with store.locked(key) as stored:
+        value = make() if stored is None else stored
+        if stored is None:
             store.put(key, value)
     return value
 

@@ -177,11 +177,11 @@ class Zeroed(keras.callbacks.Callback):
     """Measures with weights of zero, and trains with the others."""
 
     def on_test_begin(self, logs=None):
-        self.kept = self.model.get_weights()
-        self.model.set_weights([weights * 0 for weights in self.kept])
+        self.saved = self.model.get_weights()
+        self.model.set_weights([weights * 0 for weights in self.saved])
 
     def on_test_end(self, logs=None):
-        self.model.set_weights(self.kept)
+        self.model.set_weights(self.saved)
 
 
 def test_weights_put_in_place_for_the_validation(make_dense, rows, train):

@@ -136,7 +136,7 @@ def test_wiring_counts():
 
 
 class Own(keras.layers.Layer):
-    """A layer of the user's own."""
+    """A user-defined layer."""
 
 
 def _with_an_attribute():
@@ -156,8 +156,8 @@ def _with_a_method():
     [
         (Own, "Own is not one of Keras's plain layers"),
         (_with_an_attribute, "'thing' was set on a Dense itself"),
-        (_with_a_method, "its attribute 'call' is code of the user's own"),
-        (lambda: dense(activation=lambda x: x), "'activation' is code of the user's own"),
+        (_with_a_method, "its attribute 'call' is user-defined code"),
+        (lambda: dense(activation=lambda x: x), "'activation' is user-defined code"),
     ],
 )
 def test_layers_whose_configuration_is_not_all(make, reason):
@@ -220,8 +220,8 @@ def test_what_is_compiled_counts_in_training_alone():
 def test_the_learning_rate_that_a_key_leaves_out_is_known():
     routed = [{"optimizer": "adam", "optimizer__learning_rate": rate} for rate in (0.1, 0.2, 1)]
     objects = [{"optimizer": keras.optimizers.Adam(rate)} for rate in (0.1, 0.2, 1.0)]
-    for told in (routed, objects):
-        recipes = [_recipe(compiled=each) for each in told]
+    for arguments in (routed, objects):
+        recipes = [_recipe(compiled=each) for each in arguments]
         assert len({recipe_key(recipe, compiled=True) for recipe in recipes}) == 1
         np.testing.assert_allclose(list(map(learning_rate, recipes)), [0.1, 0.2, 1], rtol=1e-6)
     assert learning_rate(_recipe()) == pytest.approx(keras.optimizers.Adam().learning_rate)
@@ -236,9 +236,9 @@ def test_settings_of_keras_count(change, set_floatx):
         return recipe_key(_recipe())
 
     before = now()
-    kept = keras.config.epsilon()
+    previous = keras.config.epsilon()
     try:
         keras.config.set_epsilon(1e-3) if change == "epsilon" else set_floatx("float64")
         assert now() != before
     finally:
-        keras.config.set_epsilon(kept)
+        keras.config.set_epsilon(previous)

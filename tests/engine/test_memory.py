@@ -1,4 +1,4 @@
-"""Programs that nobody can call any more give their memory back."""
+"""Programs that are no longer in use free their memory."""
 
 from __future__ import annotations
 

@@ -87,16 +87,16 @@ def test_a_weight_without_gradient_is_left_alone_and_told_of(rows, train):
     def adamw():
         return keras.optimizers.AdamW(0.01, weight_decay=0.5)
 
-    networks, told = [network_of(make, adamw, jit_compile=False) for _ in range(2)], []
+    networks, messages = [network_of(make, adamw, jit_compile=False) for _ in range(2)], []
     model_of(networks[1]).set_weights(model_of(networks[0]).get_weights())
     before = weights_of(networks[0])[0]
     for name, network in zip(("keras", "compiled"), networks, strict=True):
         with warnings.catch_warnings(record=True) as caught:
             warnings.simplefilter("always")
             train(network, validation=rows, name=name)
-        told.append({str(warning.message) for warning in caught})
-    assert any("Gradients do not exist" in message for message in told[1])
-    assert told[1] == told[0]
+        messages.append({str(warning.message) for warning in caught})
+    assert any("Gradients do not exist" in message for message in messages[1])
+    assert messages[1] == messages[0]
     np.testing.assert_array_equal(weights_of(networks[1])[0], before)
     for wanted, got in zip(*map(weights_of, networks), strict=True):
         np.testing.assert_allclose(got, wanted, rtol=1e-5)

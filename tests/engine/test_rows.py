@@ -318,9 +318,9 @@ def test_filters_of_warnings_are_never_put_back(name, rows, train, make_dense, m
 @pytest.mark.parametrize("name", ["auto", "keras", "compiled"])
 def test_streams_that_can_not_be_repeated(name, rows, train, make_dense):
     network = make_dense()
-    with pytest.raises(TypeError, match="as a generator it can be gone through only once"):
+    with pytest.raises(TypeError, match="a generator can be iterated over only once"):
         train(network, (row for row in rows), name=name)
-    with pytest.raises(ValueError, match="gave no batch of rows; .* return a new iterator"):
+    with pytest.raises(ValueError, match="gave no batch of samples; .* return a new iterator"):
         train(network, lambda: iter(()), name=name)
 
 

@@ -18,7 +18,7 @@ D = 6
 
 
 class OwnStep(keras.Model):
-    """A model with a training step of its own."""
+    """A model with a user-defined training step."""
 
     def __init__(self):
         super().__init__()
@@ -76,7 +76,7 @@ def _adam(rate=0.01, **options):
 
 
 class OwnOptimizer(keras.optimizers.SGD):
-    """An optimizer of somebody's own."""
+    """A user-defined optimizer."""
 
 
 class Constant(keras.optimizers.schedules.LearningRateSchedule):
@@ -98,17 +98,15 @@ class Unserialisable(Constant):
 
 CASES = {
     "OwnOptimizer is not one of Keras's own": lambda make: make(optimizer=OwnOptimizer),
-    "Constant can't be made anew": lambda make: make(optimizer=_adam(Constant)),
-    "Unserialisable can't be made anew": lambda make: make(optimizer=_adam(Unserialisable)),
-    "train_step of its own": lambda make: _made(OwnStep),
+    "Constant can't be recreated": lambda make: make(optimizer=_adam(Constant)),
+    "Unserialisable can't be recreated": lambda make: make(optimizer=_adam(Unserialisable)),
+    "overrides train_step": lambda make: _made(OwnStep),
     "metrics of its own": lambda make: _made(OwnMetric),
     "runs eagerly": lambda make: _made(
         lambda: keras.Sequential([keras.layers.Dense(D)]), run_eagerly=True
     ),
-    "Nadam updates weights in a way of its own": lambda make: make(
-        optimizer=keras.optimizers.Nadam
-    ),
-    "Muon updates weights in a way of its own": lambda make: make(optimizer=keras.optimizers.Muon),
+    "Nadam overrides the update of weights": lambda make: make(optimizer=keras.optimizers.Nadam),
+    "Muon overrides the update of weights": lambda make: make(optimizer=keras.optimizers.Muon),
     "averages the weights": lambda make: make(optimizer=_adam(use_ema=True)),
     "accumulates gradients": lambda make: make(optimizer=_adam(gradient_accumulation_steps=2)),
 }
@@ -226,7 +224,7 @@ def test_a_float_that_numpy_lacks(make_dense, rows, plan, set_floatx):
         fit(make_dense(), rows, plan, "compiled")
 
 
-def test_xla_is_not_chosen_for_code_of_ones_own(make_dense):
+def test_xla_is_not_chosen_for_user_code(make_dense):
     def spread(y, p):
         return keras.ops.max(p) - keras.ops.min(p)
 

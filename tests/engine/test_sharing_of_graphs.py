@@ -63,7 +63,7 @@ def _recurrent(kind, **options):
 
 
 class OwnL2(regularizers.Regularizer):
-    """A regularizer of one's own, whose configuration says nothing."""
+    """A user-defined regularizer with an empty configuration."""
 
     def __init__(self, k):
         self.k = k
@@ -119,7 +119,7 @@ GRAPHS = {
     "penalty by a function": tuple(
         _dense(kernel_regularizer=lambda w, k=k: k * ops.sum(w**2)) for k in (0.01, 0.5)
     ),
-    "penalty of one's own": (_penalized(0.01), _penalized(0.5)),
+    "user-defined penalty": (_penalized(0.01), _penalized(0.5)),
     "constraint": (_dense(), _dense(kernel_constraint=keras.constraints.MaxNorm(0.3))),
     "frozen": (_dense(), _dense(trainable=False)),
     "dtype of a layer": (_dense(), _dense(dtype="float64")),

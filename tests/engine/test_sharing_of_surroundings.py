@@ -101,7 +101,7 @@ def test_a_program_that_does_not_do_what_the_model_does_is_told(reader, world):
 
 @pytest.mark.parametrize("module", [np.random, random], ids=["NumPy", "Python"])
 def test_numbers_drawn_while_a_model_is_traced(module):
-    """Nobody can say which they are; the second fit must not have those of the first."""
+    """They are unknown; the second fit must not use those of the first."""
 
     def losses(seed):
         def make():
@@ -153,12 +153,12 @@ def test_patched_functions_of_keras(patch, monkeypatch):
 def _configuration():
     """Put Keras's configuration back."""
     config = keras.config
-    kept = config.image_data_format(), config.epsilon(), config.floatx(), config.dtype_policy()
+    previous = config.image_data_format(), config.epsilon(), config.floatx(), config.dtype_policy()
     yield
-    config.set_image_data_format(kept[0])
-    config.set_epsilon(kept[1])
-    config.set_floatx(kept[2])
-    config.set_dtype_policy(kept[3])
+    config.set_image_data_format(previous[0])
+    config.set_epsilon(previous[1])
+    config.set_floatx(previous[2])
+    config.set_dtype_policy(previous[3])
 
 
 def _by_data_format(x):

@@ -106,7 +106,7 @@ def test_a_network_that_is_trained_on_keeps_its_layers(change, message, table):
         ({"threshold": "quantil"}, "quantile"),
         ({"threshold": "mad", "threshold__n_mad": 2}, "n_mad"),
         ({"calibration": "held_out"}, "set validation_split"),
-        ({"calibration": 99}, "as many rows as folds"),
+        ({"calibration": 99}, "as many samples as folds"),
     ],
 )
 def test_a_cut_that_can_not_be_is_refused_before_training(parameters, message, table):

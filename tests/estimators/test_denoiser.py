@@ -68,7 +68,10 @@ def test_noise_is_silent_where_clean_rows_are_given(noisy, table):
 
 
 def test_neither_noise_nor_clean_rows_is_refused(table):
-    with pytest.raises(ValueError, match="noise=None; pass the clean samples as y, or"):
+    with pytest.raises(
+        ValueError,
+        match="noise=None, so there is no noise to remove; pass the clean samples as y, or",
+    ):
         _denoiser(noise=None).fit(table)
 
 
@@ -129,7 +132,9 @@ def test_bad_targets_are_refused(y, message, table):
 
 def test_training_goes_on_as_it_began(noisy, table):
     pairs, alone = _denoiser().fit(noisy, table), _denoiser().fit(table)
-    with pytest.raises(ValueError, match="pass y at every call, or at none; got y missing"):
+    with pytest.raises(
+        ValueError, match="Pass y at every call of a continued training, or at none; got y missing"
+    ):
         pairs.partial_fit(noisy)
     with pytest.raises(ValueError, match="got y after calls without it"):
         alone.partial_fit(noisy, table)
@@ -137,7 +142,7 @@ def test_training_goes_on_as_it_began(noisy, table):
         ValueError, match=r"y has samples of shape \(3,\).*fitted on samples of shape \(6,"
     ):
         pairs.partial_fit(noisy, table[:, :3])
-    with pytest.raises(ValueError, match=r"y has 3 values in each row, but predictions have 6"):
+    with pytest.raises(ValueError, match=r"y has 3 values per sample, but predictions have 6"):
         pairs.score(noisy, table[:, :3])
     assert len(pairs.partial_fit(noisy, table).history_["loss"]) == 3
     assert len(alone.partial_fit(table).history_["loss"]) == 3
@@ -160,7 +165,7 @@ def test_validation_with_clean_rows(noisy, table):
 
 
 def test_validation_of_pairs_needs_both(noisy, table):
-    with pytest.raises(ValueError, match="pass y_val beside X_val where fit gets y.*got y_val mis"):
+    with pytest.raises(ValueError, match="Pass y_val with X_val if fit gets y.*got y_val mis"):
         _denoiser().fit(noisy, table, X_val=noisy)
     with pytest.raises(ValueError, match="Got y_val without X_val"):
         _denoiser().fit(noisy, table, y_val=table)

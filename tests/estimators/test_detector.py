@@ -1,4 +1,4 @@
-"""The detector's contract: scores, cuts, calibration and answers."""
+"""The detector: scores, thresholds, calibration and explanations."""
 
 import numpy as np
 import pandas as pd
@@ -84,7 +84,7 @@ def test_named_rules_and_objects(table):
     middle = np.median(errors)
     quartiles = np.percentile(errors, [25, 75])
     mad = 1.482602218505602 * np.median(np.abs(errors - middle))
-    for threshold, cut in [
+    for threshold, expected in [
         ("mad", middle + 3 * mad),
         ("iqr", quartiles[1] + 1.5 * (quartiles[1] - quartiles[0])),
         (IQRThreshold(), quartiles[1] + 1.5 * (quartiles[1] - quartiles[0])),
@@ -93,11 +93,11 @@ def test_named_rules_and_objects(table):
         (0.25, 0.25),
         (0, 0.0),
     ]:
-        assert_allclose(_detector(table, threshold=threshold).threshold_, cut, rtol=1e-9)
+        assert_allclose(_detector(table, threshold=threshold).threshold_, expected, rtol=1e-9)
 
 
 @pytest.mark.parametrize("contamination", [0.01, 0.05, 0.1, 1 / 3, 0.5])
-def test_flagged_share_is_the_contamination(contamination, table):
+def test_flagged_fraction_is_the_contamination(contamination, table):
     detector = _detector(table, contamination=contamination, threshold="mad")
     flagged = (detector.predict(table) == -1).mean()
     assert abs(flagged - contamination) <= 1 / len(table)
@@ -128,7 +128,7 @@ def test_contamination_cuts_as_isolation_forest_does(table):
         ({"error": "absolut"}, "'error' parameter"),
         ({"calibration": 1}, "'calibration' parameter"),
         ({"calibration": "held_out"}, "held_out.*set validation_split, or pass X_val"),
-        ({"calibration": 61}, "calibration=61 needs at least as many rows as folds, got n_sam"),
+        ({"calibration": 61}, "calibration=61 needs at least as many samples as folds, got n_sam"),
     ],
 )
 def test_detector_parameters_that_can_not_work(params, message, table):
@@ -261,11 +261,11 @@ def test_recalibrate_with_labels_finds_the_best_score(beta, table, mixed):
     X, y = mixed
     detector = _detector(table).recalibrate(X, y, beta=beta)
 
-    def merit(cut):
-        flagged = np.where(detector.reconstruction_error(X) > cut, -1, 1)
+    def merit(threshold):
+        flagged = np.where(detector.reconstruction_error(X) > threshold, -1, 1)
         return fbeta_score(y, flagged, beta=beta, pos_label=-1, zero_division=0)
 
-    best = max(merit(cut) for cut in detector.reconstruction_error(X))
+    best = max(merit(threshold) for threshold in detector.reconstruction_error(X))
     assert merit(detector.threshold_) >= best
     assert fbeta_score(y, detector.predict(X), beta=beta, pos_label=-1) >= best
 
@@ -293,10 +293,10 @@ def test_recalibrate_keeps_the_false_positive_rate(max_fpr, table, mixed):
 )
 def test_recalibrate_refuses(y, params, message, table, mixed):
     detector = _detector(table)
-    cut = detector.threshold_
+    threshold = detector.threshold_
     with pytest.raises(ValueError, match=message):
         detector.recalibrate(mixed[0], y, **params)
-    assert detector.threshold_ == cut
+    assert detector.threshold_ == threshold
 
 
 def test_calibration_from_held_out_rows(table):
@@ -348,17 +348,17 @@ def test_partial_fit_moves_the_cut_to_its_rows(table):
     assert len(detector.history_["loss"]) == 3
 
 
-def test_weights_are_used_by_the_cut(table):
+def test_weights_are_used_by_the_threshold(table):
     weight = np.arange(60) % 4
     detector = small(ReconstructionOutlierDetector).fit(table, sample_weight=weight)
-    kept = weight > 0
-    errors = detector.reconstruction_error(table[kept])
+    is_positive = weight > 0
+    errors = detector.reconstruction_error(table[is_positive])
     assert_allclose(detector.training_errors_, errors, rtol=1e-5)
-    repeated = np.repeat(errors, weight[kept])
+    repeated = np.repeat(errors, weight[is_positive])
     assert_allclose(detector.threshold_, repeated.mean() + repeated.std(), rtol=1e-5)
-    share = small(ReconstructionOutlierDetector, contamination=0.2)
-    share.fit(table, sample_weight=weight)
-    assert_allclose(share.threshold_, -np.percentile(-repeated, 20), rtol=1e-5)
+    quantile = small(ReconstructionOutlierDetector, contamination=0.2)
+    quantile.fit(table, sample_weight=weight)
+    assert_allclose(quantile.threshold_, -np.percentile(-repeated, 20), rtol=1e-5)
 
 
 def test_weights_set_by_hand_are_scored(table):

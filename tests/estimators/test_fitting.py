@@ -38,12 +38,12 @@ class Recorder(keras.callbacks.Callback):
 
 
 @pytest.mark.parametrize("kind", ESTIMATORS)
-@pytest.mark.parametrize("share", [0.2, 0.01])
-def test_validation_split_holds_rows_out(kind, share, table):
-    estimator = small(kind, validation_split=share, epochs=3).fit(table)
+@pytest.mark.parametrize("fraction", [0.2, 0.01])
+def test_validation_split_holds_out_samples(kind, fraction, table):
+    estimator = small(kind, validation_split=fraction, epochs=3).fit(table)
     assert len(estimator.history_["loss"]) == len(estimator.history_["val_loss"]) == 3
     if kind is ReconstructionOutlierDetector:
-        assert len(estimator.training_errors_) == 60 - max(1, round(share * 60))
+        assert len(estimator.training_errors_) == 60 - max(1, round(fraction * 60))
 
 
 def test_validation_rows_are_drawn_at_random_and_seeded(table):

@@ -129,7 +129,7 @@ def test_large_values_within_float32(kind, table):
 
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
 def test_large_values_to_predict(dtype, table):
-    """Their squares overflow, which is nobody's fault and not worth a warning."""
+    """Their squares overflow, which is not an error and not worth a warning."""
     detector = small(ReconstructionOutlierDetector, loss="mae").fit(table)
     largest = np.full((2, table.shape[1]), 1e36, dtype)
     np.testing.assert_allclose(detector.predict(largest), -1)
@@ -268,7 +268,7 @@ def test_input_shape_that_does_not_fit(input_shape, message, table):
 def test_codes_that_do_not_fit(table, fitted):
     estimator = fitted[AutoencoderTransformer]
     for codes, message in [
-        (np.zeros((3, 5)), "Z has 5 values in each row.*fitted with codes of 2"),
+        (np.zeros((3, 5)), "Z has 5 values per sample.*fitted with codes of 2"),
         (np.full((3, 2), np.nan), "Input Z contains NaN"),
         (np.zeros(2), "Expected 2D array"),
         (np.zeros((0, 2)), "0 sample"),
@@ -310,7 +310,7 @@ def test_errors_about_validation_samples_call_them_so(spoil, message, table):
 
 def test_errors_about_validation_targets_call_them_so(table):
     denoiser = small(DenoisingRegressor)
-    with pytest.raises(ValueError, match="X_val has 60 rows and y_val has 59"):
+    with pytest.raises(ValueError, match="X_val has 60 samples and y_val has 59"):
         denoiser.fit(table, table, X_val=table, y_val=table[1:])
     with pytest.raises(ValueError, match="y_val.* contains NaN"):
         denoiser.fit(table, table, X_val=table, y_val=np.full_like(table, np.nan))

@@ -85,7 +85,7 @@ def test_other_losses_take_any_values(loss, wide):
     assert small(AutoencoderTransformer, loss=loss).fit(wide).n_iter_ == 2
 
 
-def test_the_last_layer_of_ones_own_network_is_not_known(table):
+def test_the_last_layer_of_a_user_defined_network_is_unknown(table):
     def own(input_shape):
         layers = [keras.layers.Dense(3), keras.layers.Dense(input_shape[0]), keras.layers.ReLU(1.0)]
         encoder, *rest = layers

@@ -150,7 +150,7 @@ def test_detector_and_denoiser_need_no_encoder(table):
         assert len(estimator.predict(table)) == len(table)
 
 
-def test_variational_estimator_takes_a_model_of_ones_own(table):
+def test_variational_estimator_takes_a_user_defined_model(table):
     estimator = small(VariationalAutoencoder, model=tutorial_models.functional).fit(table)
     assert estimator.sample(3, random_state=0).shape == (3, 6)
     with pytest.raises(ValueError, match="no sub-model named 'posterior'"):
@@ -217,9 +217,9 @@ def test_unknown_parameter_is_refused_by_set_params():
 @pytest.mark.parametrize(
     ("params", "message"),
     [
-        ({"noise__stddev": 0.2}, "noise__stddev=0.2 has nothing to act on, because noise is None"),
-        ({"callbacks__patience": 3}, "callbacks__patience=3 has nothing to act on"),
-        ({"metrics__name": "m"}, "metrics__name='m' has nothing to act on"),
+        ({"noise__stddev": 0.2}, "noise__stddev=0.2 has no effect, because noise is None"),
+        ({"callbacks__patience": 3}, "callbacks__patience=3 has no effect"),
+        ({"metrics__name": "m"}, "metrics__name='m' has no effect"),
         ({"modle__tied": True}, "no parameter 'modle__tied'.*Routed parameters start with"),
         ({"model__tide": True, "model": "linear"}, "no option model__tide.*model__tied"),
         ({"model__latent_dim": 3}, "model__latent_dim is not used; set latent_dim"),

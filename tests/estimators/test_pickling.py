@@ -314,7 +314,7 @@ def test_pickle_does_not_change_the_estimator(table, fitted):
 
 @pytest.mark.parametrize("way", [*COPIES, "clone"])
 @pytest.mark.parametrize("is_fitted", [False, True])
-def test_objects_of_ones_own_stay_what_they_are(way, is_fitted, table):
+def test_user_defined_objects_survive_pickling(way, is_fitted, table):
     """SciKeras makes strings of them."""
     given = {"loss": Power(3.0), "metrics": [Cubed()], "optimizer": Slower(0.25)}
     estimator = small(AutoencoderTransformer, **given)
@@ -329,7 +329,7 @@ def test_objects_of_ones_own_stay_what_they_are(way, is_fitted, table):
     assert copied.fit(table).history_ == history
 
 
-def test_a_search_takes_objects_of_ones_own_to_its_workers(table):
+def test_a_search_sends_user_defined_objects_to_its_workers(table):
     search = GridSearchCV(
         small(AutoencoderTransformer, loss=Power(3.0)),
         {"latent_dim": [1, 2]},

@@ -1,4 +1,4 @@
-"""One integer makes a fit repeatable in any thread, and nobody else's random state is touched."""
+"""One integer makes a fit repeatable in any thread, and global random states are unchanged."""
 # ruff: noqa: NPY002  NumPy's global state is what is looked at
 
 import random
@@ -88,7 +88,7 @@ def test_global_seed_of_tensorflow_does_not_matter(table):
 
 
 def test_no_integer_draws_from_numpys_global_state(table):
-    kept = np.random.get_state()
+    previous = np.random.get_state()
     try:
         np.random.seed(5)
         first = small(AutoencoderTransformer, random_state=None).fit(table)
@@ -97,7 +97,7 @@ def test_no_integer_draws_from_numpys_global_state(table):
         np.random.seed(5)
         again = small(AutoencoderTransformer, random_state=None).fit(table)
     finally:
-        np.random.set_state(kept)
+        np.random.set_state(previous)
     assert drawn == 1
     assert _same_weights(first, again)
     assert not _same_weights(first, second)

@@ -46,7 +46,7 @@ def rows(rng):
 def test_batches_train_as_unshuffled_rows_do(kind, rows):
     expected = AutoencoderTransformer(**SMALL, batch_size=16, shuffle=False).fit(rows)
     streamed = AutoencoderTransformer(**SMALL).fit(KINDS[kind](rows))
-    # At the end of batches that nobody counted, Keras counts one step of Adam too many.
+    # After batches of unknown number, Keras counts one step of Adam too many.
     tolerance = 1e-3 if kind == "function" else 1e-5
     np.testing.assert_allclose(streamed.history_["loss"], expected.history_["loss"], rtol=tolerance)
     np.testing.assert_allclose(streamed.transform(rows), expected.transform(rows), atol=tolerance)

@@ -1,4 +1,4 @@
-"""The variational autoencoder: a divergence that is there, and deterministic answers."""
+"""The variational autoencoder: its divergence, and deterministic results."""
 
 import pickle
 
@@ -95,7 +95,7 @@ def test_warm_up_raises_beta_from_zero(table):
     vae = _vae(beta=6.0, kl_warmup_epochs=2, **settings).fit(table, X_val=table)
     divergence = vae.kl_divergence(table).mean()
     reconstruction = vae.reconstruction_error(table).mean()
-    expected = [reconstruction + share * divergence for share in (0, 0.5, 1, 1)]
+    expected = [reconstruction + fraction * divergence for fraction in (0, 0.5, 1, 1)]
     assert_allclose(vae.history_["val_loss"], expected, rtol=1e-5)
 
 

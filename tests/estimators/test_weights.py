@@ -94,9 +94,9 @@ def test_weights_equal_repetition(case, table, repeats):
 
 @pytest.mark.parametrize("kind", ESTIMATORS)
 def test_rows_of_weight_zero_are_dropped(kind, table, repeats):
-    kept = repeats > 0
+    is_positive = repeats > 0
     weighted = small(kind).fit(table, sample_weight=repeats.astype(float))
-    dropped = small(kind).fit(table[kept], sample_weight=repeats[kept].astype(float))
+    dropped = small(kind).fit(table[is_positive], sample_weight=repeats[is_positive].astype(float))
     for one, two in zip(weights(weighted), weights(dropped), strict=True):
         assert_array_equal(one, two)
 

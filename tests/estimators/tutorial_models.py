@@ -1,4 +1,4 @@
-"""The classes of TensorFlow's autoencoder tutorial, as they stand there, and models of one's own.
+"""The classes of TensorFlow's autoencoder tutorial, unchanged, and other user-defined models.
 
 In a module of their own, so that pickle and the workers of joblib can import them.
 """
@@ -112,7 +112,7 @@ class AnomalyDetector(Model):
 
 
 class Bottleneck(Model):
-    """A class with options of its own, for ``model__*``."""
+    """A class with user-defined options, for ``model__*``."""
 
     def __init__(self, n_features=6, width=3, dropout=0.0):
         super().__init__()

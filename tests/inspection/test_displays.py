@@ -73,7 +73,7 @@ def test_without_axes_there_is_a_new_figure(made):
 @EACH
 def test_artists_are_kept_under_the_documented_names(made):
     display = made().plot()
-    kept = {name for name in vars(display) if name.endswith("_")}
+    artists = {name for name in vars(display) if name.endswith("_")}
     doc = type(display).__doc__.split("Attributes")[1].split("See Also")[0]
     documented = {
         name.strip()
@@ -81,7 +81,7 @@ def test_artists_are_kept_under_the_documented_names(made):
         if " : " in line
         for name in line.split(" : ")[0].split(",")
     }
-    assert kept == documented
+    assert artists == documented
 
 
 @pytest.mark.parametrize("cls", MADE, ids=lambda cls: cls.__name__)

@@ -165,7 +165,7 @@ def test_groups_have_neither_value_nor_reconstruction(detector, frame):
 
 
 def test_errors_of_a_table_are_refused(table):
-    with pytest.raises(ValueError, match=r"those of one row.*got shape \(60, 6\)"):
+    with pytest.raises(ValueError, match=r"those of one sample.*got shape \(60, 6\)"):
         FeatureErrorDisplay.from_predictions(table)
 
 

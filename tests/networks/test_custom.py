@@ -1,4 +1,4 @@
-"""Models of the user's own, the tutorials' classes unchanged among them."""
+"""User-defined models, including the unchanged classes of tutorials."""
 
 from __future__ import annotations
 

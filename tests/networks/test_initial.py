@@ -76,7 +76,7 @@ def test_noise(name, noise):
     _check(name, (5, 2), {"contraction": 0.1}, noise=noise)
 
 
-def test_the_arrays_belong_to_nobody_else():
+def test_the_arrays_are_not_shared():
     network = _built("dense", (6,), {}, seed=3)
     tell = network.initial_weights()
     wanted = [array.copy() for array in tell(3)]

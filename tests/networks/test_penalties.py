@@ -1,4 +1,4 @@
-"""Penalties on codes: slopes and activities, on every built-in network and on one's own."""
+"""Penalties on codes: gradients and activities, on built-in and user-defined networks."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ def penalty(encoder, rows, **options):
     return float(sum(wrapped.losses))
 
 
-def squared_slope(encode, rows, step):
+def squared_gradient(encode, rows, step):
     """Return the mean squared Frobenius norm of the Jacobian by central differences."""
     total = 0.0
     for column in range(rows.shape[1]):
@@ -64,21 +64,21 @@ def test_it_is_the_closed_form_of_one_sigmoid_layer(rows):
     assert_allclose(penalty(encoder, rows, n_directions=None), closed, rtol=1e-5)
 
 
-def test_it_is_the_slope_of_a_deep_encoder(rng):
+def test_it_is_the_gradient_of_a_deep_encoder(rng):
     wide = {"dtype": "float64", "activation": "tanh"}
     layers = [keras.layers.Dense(size, **wide) for size in (6, 4, 3)]
     # The input too: rounded to float32, a step would be off by as much as it is small.
     encoder, rows = dense(*layers, dtype="float64"), rng.normal(size=(9, 5))
-    expected = squared_slope(lambda X: encoder(X).numpy(), rows, step=1e-5)
+    expected = squared_gradient(lambda X: encoder(X).numpy(), rows, step=1e-5)
     found = penalty(encoder, rows, n_directions=None, dtype="float64")
     assert_allclose(found, expected, rtol=1e-8)
 
 
-def test_it_is_the_slope_of_a_feature_map(rng):
+def test_it_is_the_gradient_of_a_feature_map(rng):
     encoder = keras.Sequential([keras.Input((4, 4, 1)), keras.layers.Conv2D(2, 3, dtype="float64")])
     rows = rng.normal(size=(3, 4, 4, 1))
     kernel = encoder.layers[0].kernel.numpy()
-    # A convolution is linear: each of its 2 x 2 places has the kernel as its slope.
+    # A convolution is linear: each of its 2 x 2 places has the kernel as its gradient.
     found = penalty(encoder, rows, n_directions=None, dtype="float64")
     assert_allclose(found, 4 * np.sum(kernel**2), rtol=1e-6)
 
@@ -162,8 +162,8 @@ def test_contraction_makes_codes_flat(name, rows):
         coder(name, epochs=60, model__contraction=weight, optimizer__learning_rate=0.01).fit(rows)
         for weight in (0.0, 1.0)
     )
-    slopes = [squared_slope(each.transform, rows, step=0.01) for each in (free, flat)]
-    assert slopes[1] < 0.5 * slopes[0]
+    gradients = [squared_gradient(each.transform, rows, step=0.01) for each in (free, flat)]
+    assert gradients[1] < 0.5 * gradients[0]
 
 
 @EACH
@@ -200,7 +200,7 @@ def test_pickled_and_cloned_it_trains_on_alike(name, rows):
 
 
 class Own(keras.Model):
-    """A network of one's own with a contractive encoder."""
+    """A user-defined network with a contractive encoder."""
 
     def __init__(self, weight=0.1):
         super().__init__()
@@ -212,7 +212,7 @@ class Own(keras.Model):
         return self.decoder(self.encoder(x, training=training))
 
 
-def test_a_network_of_ones_own_takes_the_wrapper(rows):
+def test_a_user_defined_network_takes_the_wrapper(rows):
     losses = []
     for weight, engine in ((0.1, "compiled"), (0.1, "keras"), (0.0, "compiled")):
         own = AutoencoderTransformer(

@@ -1,4 +1,4 @@
-"""Error functions of the user's own, which run inside compiled programs."""
+"""User-defined error functions, which run inside compiled programs."""
 
 from __future__ import annotations
 
