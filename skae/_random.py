@@ -45,10 +45,6 @@ def normal(shape: Sequence[Any], seed: keras.random.SeedGenerator | int) -> Any:
     seed : keras.random.SeedGenerator or int
         A generator goes on to its next batch of numbers; an integer always gives the same ones.
 
-    Returns
-    -------
-    numbers : Tensor of float32
-
     Examples
     --------
     >>> from skae._random import normal
@@ -68,10 +64,6 @@ def uniform(shape: Sequence[Any], seed: keras.random.SeedGenerator | int) -> Any
     seed : keras.random.SeedGenerator or int
         A generator goes on to its next batch of numbers; an integer always gives the same ones.
 
-    Returns
-    -------
-    numbers : Tensor of float32
-
     Examples
     --------
     >>> from skae._random import uniform
@@ -82,16 +74,7 @@ def uniform(shape: Sequence[Any], seed: keras.random.SeedGenerator | int) -> Any
 
 
 def philox(left: Any, right: Any, key: Any) -> tuple[Any, Any]:
-    """Return Philox2x32-10's block of two words for a counter of two words and a key.
-
-    Parameters
-    ----------
-    left, right, key : Tensor of uint32
-
-    Returns
-    -------
-    first, second : Tensor of uint32
-    """
+    """Return Philox2x32-10's block of two words for a counter of two uint32 words and a key."""
     for _ in range(_ROUNDS):
         product = tf.cast(left, tf.uint64) * tf.constant(_MULTIPLIER, tf.uint64)
         high = tf.cast(tf.bitwise.right_shift(product, tf.constant(32, tf.uint64)), tf.uint32)

@@ -185,10 +185,6 @@ def _dtype_policy(name: str) -> Iterator[None]:
 def check_same_network(before: Recipe, now: Recipe) -> None:
     """Raise an error if the parameters no longer describe the same network.
 
-    Parameters
-    ----------
-    before, now : Recipe
-
     Raises
     ------
     ValueError

@@ -74,10 +74,6 @@ def build_conv(
     contraction : float, default=0.0
         Weight of the squared gradient of the code, see `ContractiveEncoder`.
 
-    Returns
-    -------
-    Network
-
     References
     ----------
     .. [1] He, K., Zhang, X., Ren, S. and Sun, J. (2015). Delving deep into rectifiers. ICCV.

@@ -51,10 +51,6 @@ def build_recurrent(
         Penalty on the code.
     contraction : float, default=0.0
         Weight of the squared gradient of the code, see `ContractiveEncoder`.
-
-    Returns
-    -------
-    Network
     """
     sizes = _check_cells(hidden_layer_sizes, cell)
     _check_sequence(spec.input_shape)

@@ -156,10 +156,6 @@ def build_variational(
         Penalty on the mean of the code.
     contraction : float, default=0.0
         Weight of the squared gradient of the code's mean, see `ContractiveEncoder`.
-
-    Returns
-    -------
-    Network
     """
     seeds = _parts.Seeds(spec.seed)
     sizes = _parts.check_sizes(hidden_layer_sizes)
