@@ -1,4 +1,4 @@
-"""What importing skae loads, prints and leaves behind; each in a fresh process."""
+"""What importing skae loads and prints; each test in a fresh process."""
 
 from __future__ import annotations
 

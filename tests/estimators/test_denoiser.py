@@ -1,4 +1,4 @@
-"""The denoiser: pairs of rows, or clean rows and noise of its own."""
+"""The denoiser: pairs of samples, or clean samples and added noise."""
 
 import numpy as np
 import pytest

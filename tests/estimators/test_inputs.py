@@ -1,4 +1,4 @@
-"""What goes in: odd shapes and containers that work, and bad input that is refused as it should."""
+"""Inputs: shapes and containers that work, and errors for invalid input."""
 
 import numpy as np
 import polars as pl

@@ -1,4 +1,4 @@
-"""Misspelt names of parameters and of Keras's objects are told before training."""
+"""Errors, before training, for misspelt names of parameters and Keras objects."""
 
 import keras
 import numpy as np
