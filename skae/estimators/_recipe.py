@@ -192,7 +192,7 @@ def check_same_network(before: Recipe, now: Recipe) -> None:
     """
     if before.builder != now.builder:
         raise ValueError(
-            "model was changed after the network was built, and training goes on with that "
+            "model was changed after the network was built, but training continues with that "
             "network; set it back, or fit again with warm_start=False."
         )
     pairs = (

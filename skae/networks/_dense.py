@@ -33,7 +33,7 @@ def build_dense(
     latent_activation : str, callable or None, default=None
         Activation of the code; linear by default.
     kernel_initializer : str or Initializer, default="glorot_uniform"
-        Of every layer, each with a seed of its own.
+        Of every layer, each with its own seed.
     activity_regularizer : str, Regularizer or None, default=None
         Penalty on the code, such as ``keras.regularizers.L1(1e-4)`` for a sparse one.
     contraction : float, default=0.0

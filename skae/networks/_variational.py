@@ -151,7 +151,7 @@ def build_variational(
     kl_warmup_epochs : int, default=0
         Epochs over which beta rises linearly from 0.
     kernel_initializer : str or Initializer, default="glorot_uniform"
-        Of every layer, each with a seed of its own.
+        Of every layer, each with its own seed.
     activity_regularizer : str, Regularizer or None, default=None
         Penalty on the mean of the code.
     contraction : float, default=0.0
