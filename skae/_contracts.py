@@ -83,7 +83,7 @@ class NetworkSpec:
     seed : int
         Every random number of the network, of initializers and noise layers alike, derives from it.
     noise : keras.layers.Layer or None
-        Corruption of the input while training, with a seed of its own.
+        Corruption of the input during training, with its own seed.
     """
 
     input_shape: Shape

@@ -277,7 +277,7 @@ def profiles_batches(callback: keras.callbacks.TensorBoard) -> bool:
 
 
 def compile_arguments(wrapper: Any) -> dict[str, Any]:
-    """Return the arguments for ``keras.Model.compile`` that SciKeras makes of parameters."""
+    """Return the arguments for ``keras.Model.compile`` that SciKeras derives from parameters."""
     make = getattr(wrapper, _NAMES["compile arguments"], None)
     if make is not None:
         arguments: dict[str, Any] = make()
@@ -295,7 +295,7 @@ def compile_arguments(wrapper: Any) -> dict[str, Any]:
 
 
 def made_callbacks(wrapper: Any) -> list[Any]:
-    """Return the callbacks that SciKeras makes of the parameter `callbacks` and those routed to it.
+    """Return the callbacks that SciKeras builds from `callbacks` and the parameters routed to it.
 
     The wrapper is left as it is.
     """
@@ -325,7 +325,7 @@ def mask_of(outputs: Any) -> Any:
 
 
 def metadata(wrapper: Any) -> dict[str, Any]:
-    """Return what SciKeras hands to a model function as `meta`: the fitted attributes."""
+    """Return the fitted attributes, which SciKeras passes to a model function as `meta`."""
     make = getattr(wrapper, _NAMES["metadata"], None)
     if make is not None:
         found: dict[str, Any] = make()

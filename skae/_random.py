@@ -2,7 +2,7 @@
 
 Keras draws by ``tf.random.stateless_*``, which takes one algorithm under XLA and another without
 it, so that a fit would depend on how its program was compiled. It is also slow: one normal number
-costs 490 ns under XLA on a CPU; TensorFlow's Philox, asked for by name, 22 ns, and 6 ns without
+costs 490 ns under XLA on a CPU; TensorFlow's Philox, selected by name, 22 ns, and 6 ns without
 XLA. Training a small autoencoder on the number costs 9 ns. The numbers here cost 2 to 3 ns, because
 XLA compiles the whole draw into one loop, in graphs that are not compiled otherwise, too.
 
@@ -43,11 +43,7 @@ def normal(shape: Sequence[Any], seed: keras.random.SeedGenerator | int) -> Any:
     shape : sequence of int or Tensor
         As `keras.ops.shape` gives it.
     seed : keras.random.SeedGenerator or int
-        A generator goes on to its next batch of numbers; an integer always gives the same ones.
-
-    Returns
-    -------
-    numbers : Tensor of float32
+        A generator advances to its next batch of numbers; an integer always gives the same ones.
 
     Examples
     --------
@@ -66,11 +62,7 @@ def uniform(shape: Sequence[Any], seed: keras.random.SeedGenerator | int) -> Any
     shape : sequence of int or Tensor
         As `keras.ops.shape` gives it.
     seed : keras.random.SeedGenerator or int
-        A generator goes on to its next batch of numbers; an integer always gives the same ones.
-
-    Returns
-    -------
-    numbers : Tensor of float32
+        A generator advances to its next batch of numbers; an integer always gives the same ones.
 
     Examples
     --------
@@ -82,16 +74,7 @@ def uniform(shape: Sequence[Any], seed: keras.random.SeedGenerator | int) -> Any
 
 
 def philox(left: Any, right: Any, key: Any) -> tuple[Any, Any]:
-    """Return Philox2x32-10's block of two words for a counter of two words and a key.
-
-    Parameters
-    ----------
-    left, right, key : Tensor of uint32
-
-    Returns
-    -------
-    first, second : Tensor of uint32
-    """
+    """Return Philox2x32-10's block of two words for a counter of two uint32 words and a key."""
     for _ in range(_ROUNDS):
         product = tf.cast(left, tf.uint64) * tf.constant(_MULTIPLIER, tf.uint64)
         high = tf.cast(tf.bitwise.right_shift(product, tf.constant(32, tf.uint64)), tf.uint32)

@@ -111,7 +111,7 @@ class Place:
             return
         self.program = None
         if is_alike is None:
-            _LOGGER.debug("%r gets a program of its own: no two calls of it agree.", self.network)
+            _LOGGER.debug("%r gets a separate program: no two calls of it agree.", self.network)
             return
         if self.network.programs.has_warned:
             return
@@ -122,7 +122,7 @@ class Place:
             f"{getattr(builder, '__qualname__', builder)} returned does not compute what an "
             "earlier model of the same code did: it depends on something that its code does not "
             "name, such as a file, an environment variable or a function that was replaced. It "
-            "gets a compiled program of its own, so its results are right and its fits are "
+            "gets a separate compiled program, so its results are correct and its fits are "
             "slower; pass what it depends on as model__*.",
             UnsharedProgramWarning,
             stacklevel=2,

@@ -120,7 +120,7 @@ _NAMED: dict[str, Callable[[], ErrorFunction]] = {
 
 
 def resolve_error(error: str | Callable[[Any, Any], Any], loss: Any = None) -> ErrorFunction:
-    """Return the error function that `error` stands for.
+    """Return the error function for a name or a callable.
 
     Parameters
     ----------

@@ -1,4 +1,4 @@
-"""Scorers of outliers, against scikit-learn's functions on labels turned round by hand."""
+"""Scorers of outliers, against scikit-learn's functions on inverted labels."""
 
 import numpy as np
 import pytest

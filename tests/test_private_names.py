@@ -1,4 +1,4 @@
-"""skae works without any of the private names that it uses of Keras and SciKeras, only slower."""
+"""skae works, more slowly, without any of its private names of Keras and SciKeras."""
 
 from __future__ import annotations
 

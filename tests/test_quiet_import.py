@@ -1,4 +1,4 @@
-"""The import of TensorFlow: on which backend, and with which messages."""
+"""The import of TensorFlow: backend and messages."""
 
 from __future__ import annotations
 

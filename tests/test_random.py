@@ -1,4 +1,4 @@
-"""Numbers drawn inside models: their distribution, their independence, the same wherever drawn."""
+"""Random numbers inside models: distribution, independence, the same in all programs."""
 
 from __future__ import annotations
 

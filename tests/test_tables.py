@@ -1,4 +1,4 @@
-"""What is no table of numbers is refused by name, before anything is trained."""
+"""Errors, before training, for tables that are not numeric."""
 
 import datetime
 

@@ -172,7 +172,7 @@ def test_unusable_errors_are_refused(rule, errors, weight, match):
     ("weight", "match"),
     [
         ([1.0, -1.0], "must not be negative; got -1"),
-        ([0.0, 0.0], "0 for every row"),
+        ([0.0, 0.0], "0 for every sample"),
         ([1.0], "one value for each of the 2 errors"),
         ([1.0, np.nan], "sample_weight contains NaN"),
     ],

@@ -51,8 +51,8 @@ def get_data_home(data_home: str | os.PathLike[str] | None = None) -> str:
 def clear_data_home(data_home: str | os.PathLike[str] | None = None) -> None:
     """Delete what skae has cached in its data folder.
 
-    Only the files that skae's fetchers write are deleted, and folders that are empty then;
-    whatever else lies in the folder stays.
+    Only the files that skae's fetchers write are deleted, and folders that are then empty;
+    other files in the folder are kept.
 
     Parameters
     ----------
@@ -101,7 +101,7 @@ def fetch_arrays(
 
 
 def content_digest(arrays: Mapping[str, NDArray]) -> str:
-    """Return the SHA-256 of names, types, shapes and values, whatever file they came from."""
+    """Return the SHA-256 of names, types, shapes and values."""
     digest = hashlib.sha256()
     for key in sorted(arrays):
         values = np.ascontiguousarray(arrays[key])
@@ -143,8 +143,8 @@ def _load(path: Path, name: str) -> Arrays:
 def _download_into(path: Path, name: str, **retries: Any) -> Arrays:
     """Download, verify and cache; the file appears whole or not at all.
 
-    Every caller has a folder of its own and moves the file out of it, so parallel callers can't
-    disturb each other. It is made before the download, so that a read-only cache is known at once.
+    Every caller downloads to a separate folder and moves the file out of it, so parallel callers do
+    not conflict. The folder is made first, so that a read-only cache raises an error at once.
     """
     source = SOURCES[name]
     with _written(path.parent):
@@ -166,7 +166,7 @@ def _download_into(path: Path, name: str, **retries: Any) -> Arrays:
 
 @contextmanager
 def _written(folder: Path) -> Iterator[None]:
-    """Say what to do where a folder can't be written."""
+    """Raise an error with advice if a folder can't be written."""
     try:
         yield
     except OSError as error:

@@ -61,7 +61,7 @@ class DenseStack:
         """Return the output for rows of float64, which are not changed.
 
         In float32 a product of one row and the same row of a product of twenty differ in the last
-        digit, because BLAS adds in another order; scikit-learn asks for the same prediction.
+        digit, because BLAS adds in another order; scikit-learn requires the same prediction.
         """
         for step in self._steps:
             rows = step(rows, weights)

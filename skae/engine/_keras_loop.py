@@ -83,14 +83,6 @@ def train_by_keras(
 ) -> TrainingResult:
     """Train a compiled model in place with Keras's own loop, on the engine's batches.
 
-    Parameters
-    ----------
-    model : keras.Model
-    rows : Batchable
-    validation : Batchable or None
-    plan : TrainingPlan
-    callbacks : sequence of keras.callbacks.Callback
-
     Raises
     ------
     NonFiniteLossError
@@ -119,10 +111,6 @@ class Watch:
 
     It stops the loop, and the trainer then calls `check`, which raises the error, so that other
     callbacks reach their ``on_train_end`` and close their files.
-
-    Parameters
-    ----------
-    plan : TrainingPlan
     """
 
     def __init__(self, plan: TrainingPlan) -> None:

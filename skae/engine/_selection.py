@@ -105,13 +105,7 @@ class Traits:
 
 
 def traits_of(network: DeferredNetwork, batch_size: int) -> Traits:
-    """Return the traits of a compiled model for a batch size.
-
-    Parameters
-    ----------
-    network : DeferredNetwork
-    batch_size : int
-    """
+    """Return the traits of a compiled model for a batch size."""
     model = network.network.model
     reason = _model_obstacle(model) or _optimizer_obstacle(model)
     if reason is not None:
@@ -124,12 +118,7 @@ def traits_of(network: DeferredNetwork, batch_size: int) -> Traits:
 
 
 def obstacle(callbacks: Sequence[keras.callbacks.Callback]) -> str | None:
-    """Return why Keras's loop must train any model, or None.
-
-    Parameters
-    ----------
-    callbacks : sequence of keras.callbacks.Callback
-    """
+    """Return why Keras's loop must train any model, or None."""
     if problem() is not None:
         return problem()
     if keras.config.floatx() == "bfloat16":

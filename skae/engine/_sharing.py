@@ -243,7 +243,7 @@ class Programs:
                 key = self._find_key(self._network, part, compiled=compiled)
             except UnshareableError as error:
                 name = self._network.network.model.name
-                _LOGGER.debug("%r gets programs of its own: %s.", name, error)
+                _LOGGER.debug("%r gets separate programs: %s.", name, error)
                 key = None
             self._keys[here] = key
         return self._keys[here]

@@ -62,7 +62,7 @@ def assign(variables: Sequence[keras.Variable], values: Sequence[Any]) -> None:
 
 def copied(variables: Sequence[keras.Variable]) -> Arrays:
     """Return copies of the values of variables."""
-    # `np.array` makes none of a tensor, whose memory a variable goes on writing to.
+    # `np.array` does not copy a tensor, whose memory a variable may overwrite.
     return [np.asarray(tensor).copy() for tensor in read(variables)]
 
 

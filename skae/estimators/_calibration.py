@@ -54,7 +54,7 @@ def errors_of(detector: Any, samples: Any) -> FloatArray:
 
 
 def calibration_errors(detector: Any, data: FitData) -> tuple[FloatArray, FloatArray | None]:
-    """Return the errors that `calibration` asks for, and their weights.
+    """Return the errors that `calibration` selects, and their weights.
 
     Parameters
     ----------

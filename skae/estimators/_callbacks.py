@@ -85,7 +85,7 @@ class EpochBridge(keras.callbacks.Callback):
         self._task.call_on_fit_task_begin(estimator=self._estimator, X=self._X, y=self._y)
 
     def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
-        """End it, and stop training where a callback asks for it."""
+        """End the task, and stop training if a callback requests it."""
         stop = self._task.call_on_fit_task_end(
             estimator=self._estimator,
             X=self._X,

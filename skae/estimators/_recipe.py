@@ -193,10 +193,6 @@ def _dtype_policy(name: str) -> Iterator[None]:
 def check_same_network(before: Recipe, now: Recipe) -> None:
     """Raise an error if the parameters no longer describe the same network.
 
-    Parameters
-    ----------
-    before, now : Recipe
-
     Raises
     ------
     ValueError
@@ -204,7 +200,7 @@ def check_same_network(before: Recipe, now: Recipe) -> None:
     """
     if before.builder != now.builder:
         raise ValueError(
-            "model was changed after the network was built, and training goes on with that "
+            "model was changed after the network was built, but training continues with that "
             "network; set it back, or fit again with warm_start=False."
         )
     pairs = (

@@ -163,11 +163,6 @@ def check_samples(
     sample_weight : array-like or None
     known : Shapes or None
         Shapes of the network to continue training; None for a new one.
-
-    Returns
-    -------
-    samples : Samples or StreamedSamples
-    shapes : Shapes
     """
     if is_stream(X):
         return _check_stream(estimator, X, y, sample_weight, known)

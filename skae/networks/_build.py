@@ -34,7 +34,7 @@ NAMES: tuple[str, ...] = tuple(_BUILDERS)
 
 
 def build(model: str | Callable[..., Any], spec: NetworkSpec) -> Network:
-    """Build the network that `model` stands for.
+    """Build a built-in or user-defined network.
 
     Parameters
     ----------

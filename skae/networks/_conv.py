@@ -67,16 +67,12 @@ def build_conv(
         Activation of a dense code; linear by default. Of the last feature map where it is the
         code; there None is `activation`.
     kernel_initializer : str or Initializer or None, default=None
-        Of every layer, each with a seed of its own; None: "he_uniform" [1]_ for convolutions,
+        Of every layer, each with its own seed; None: "he_uniform" [1]_ for convolutions,
         "glorot_uniform" for dense layers.
     activity_regularizer : str, Regularizer or None, default=None
         Penalty on the code.
     contraction : float, default=0.0
         Weight of the squared gradient of the code, see `ContractiveEncoder`.
-
-    Returns
-    -------
-    Network
 
     References
     ----------

@@ -35,7 +35,7 @@ class _Matmul(keras.layers.Layer):
     _transposed = False
 
     def call(self, inputs: Any) -> Any:
-        """Return the images that the convolution makes of `inputs`."""
+        """Return the convolution of `inputs`."""
         correlation = self._correlation(tuple(inputs.shape)) if compiled_by_xla() else None
         if correlation is None:
             return super().call(inputs)

@@ -33,15 +33,11 @@ def build_dense(
     latent_activation : str, callable or None, default=None
         Activation of the code; linear by default.
     kernel_initializer : str or Initializer, default="glorot_uniform"
-        Of every layer, each with a seed of its own.
+        Of every layer, each with its own seed.
     activity_regularizer : str, Regularizer or None, default=None
         Penalty on the code, such as ``keras.regularizers.L1(1e-4)`` for a sparse one.
     contraction : float, default=0.0
         Weight of the squared gradient of the code, see `ContractiveEncoder`.
-
-    Returns
-    -------
-    Network
     """
     # A linear code by default. Compared with a relu code: Fashion-MNIST at 784-64-784 has a test
     # mse of 0.0087 against 0.0089, digits at 64-32-2 of 0.047 against 0.053, and two of six relu

@@ -79,10 +79,6 @@ def build_linear(
         Penalty on the code.
     contraction : float, default=0.0
         Weight of the squared gradient of the code, see `ContractiveEncoder`.
-
-    Returns
-    -------
-    Network
     """
     _check_linear(output_activation, tied, spec)
     seeds = _parts.Seeds(spec.seed)

@@ -121,7 +121,7 @@ def flat_input(shape: Shape, name: str) -> tuple[Any, Any]:
 
 
 def flatten(rows: Any) -> Any:
-    """Return rows of one axis, in the order of `shaped` whatever Keras's data format is."""
+    """Flatten samples in the order of `shaped`, independent of Keras's data format."""
     return keras.layers.Flatten(data_format="channels_last", name="flatten")(rows)
 
 

@@ -46,15 +46,11 @@ def build_recurrent(
     latent_activation : str, callable or None, default=None
         Activation of the code; linear by default.
     kernel_initializer : str or Initializer, default="glorot_uniform"
-        Of every layer, each with a seed of its own; recurrent weights are orthogonal.
+        Of every layer, each with its own seed; recurrent weights are orthogonal.
     activity_regularizer : str, Regularizer or None, default=None
         Penalty on the code.
     contraction : float, default=0.0
         Weight of the squared gradient of the code, see `ContractiveEncoder`.
-
-    Returns
-    -------
-    Network
     """
     sizes = _check_cells(hidden_layer_sizes, cell)
     _check_sequence(spec.input_shape)

@@ -151,15 +151,11 @@ def build_variational(
     kl_warmup_epochs : int, default=0
         Epochs over which beta rises linearly from 0.
     kernel_initializer : str or Initializer, default="glorot_uniform"
-        Of every layer, each with a seed of its own.
+        Of every layer, each with its own seed.
     activity_regularizer : str, Regularizer or None, default=None
         Penalty on the mean of the code.
     contraction : float, default=0.0
         Weight of the squared gradient of the code's mean, see `ContractiveEncoder`.
-
-    Returns
-    -------
-    Network
     """
     seeds = _parts.Seeds(spec.seed)
     sizes = _parts.check_sizes(hidden_layer_sizes)

@@ -76,7 +76,7 @@ class _ReplacingNoise(_Corruption):
         self.rate: float = _check_number(rate, "rate", 1.0)
 
     def uniform(self, inputs: Any) -> Any:
-        """Return a number in [0, 1) for every input, of float32 whatever their type is."""
+        """Return a number in [0, 1) for every input, always in float32."""
         return uniform(keras.ops.shape(inputs), self.seed_generator)
 
     def get_config(self) -> dict[str, Any]:

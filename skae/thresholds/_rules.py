@@ -152,7 +152,7 @@ class IQRThreshold(BaseThreshold):
 
 
 class FixedThreshold(BaseThreshold):
-    """A threshold known beforehand, whatever the training errors are.
+    """A fixed threshold, independent of the training errors.
 
     Parameters
     ----------

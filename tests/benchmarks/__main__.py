@@ -1,4 +1,4 @@
-"""Measures skae beside its peers: ``python -m tests.benchmarks [--cases ...] [--repeats 3]``.
+"""Compares skae with its peers: ``python -m tests.benchmarks [--cases ...] [--repeats 3]``.
 
 Every figure is taken in a fresh process, contenders in turn, several times over. Shown are the
 medians, and the ratios of skae to each peer with the least and the greatest that any pairing of

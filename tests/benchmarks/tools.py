@@ -1,4 +1,4 @@
-"""What the cases share: their registry, clocks, data, and the network in its two forms."""
+"""Tools of the cases: registry, clocks, data, and the network in both forms."""
 
 from __future__ import annotations
 

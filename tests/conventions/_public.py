@@ -1,4 +1,4 @@
-"""What skae shows to the public, found by reading ``__all__``."""
+"""The public names of skae, from ``__all__``."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The source of skae as the conventions see it: files, modules, functions, imports."""
+"""Reads the source of skae: files, modules, functions, imports."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Every public name is documented, and what the documentation says is so."""
+"""Every public name is documented, and its documentation is correct."""
 
 from __future__ import annotations
 

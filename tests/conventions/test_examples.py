@@ -1,4 +1,4 @@
-"""Every example that the documentation shows runs, and gives what it says it gives."""
+"""Every example of the documentation runs, and gives the documented output."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What code of skae never does."""
+"""Code of skae avoids known hazards."""
 
 from __future__ import annotations
 

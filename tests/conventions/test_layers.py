@@ -1,4 +1,4 @@
-"""Arrows point down: who may import whom."""
+"""Which modules may import which."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The cache: written whole or not at all, and never believed blindly."""
+"""The cache is written completely or not at all, and verified when read."""
 
 import os
 import tempfile

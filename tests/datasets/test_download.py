@@ -1,4 +1,4 @@
-"""Downloads that fail leave nothing, say why, and end in bounded time and memory."""
+"""Failed downloads leave no files, say why, and end in bounded time and memory."""
 
 import gzip
 import logging

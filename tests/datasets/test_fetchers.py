@@ -1,4 +1,4 @@
-"""What the fetchers hand out."""
+"""The return values of the fetchers."""
 
 import pickle
 

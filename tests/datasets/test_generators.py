@@ -1,4 +1,4 @@
-"""Generated heartbeats: what the labels say is in the waves, and can be learnt."""
+"""Generated heartbeats: the waves match the labels, and can be learned."""
 
 import numpy as np
 import pytest

@@ -1,4 +1,4 @@
-"""The real data, where a cache with them is at hand; nothing here downloads."""
+"""The real data, if they are in the cache; no test downloads them."""
 
 import numpy as np
 import pytest

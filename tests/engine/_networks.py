@@ -1,4 +1,4 @@
-"""Networks as the engine takes them: a recipe, and a function that builds what it describes."""
+"""Networks for the engine: a recipe, and a function that builds it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Fits one model after another in one process, where the second must not know of the first."""
+"""Fits two models in one process; the first must not influence the second."""
 
 from __future__ import annotations
 

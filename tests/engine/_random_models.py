@@ -1,4 +1,4 @@
-"""Draws small models, losses and settings; a number gives the same ones every time."""
+"""Draws small models, losses and settings from a seed."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Programs are shared by equal models only, and what is in the cache never shows in a result."""
+"""Only equal models share programs, and results do not depend on the cache."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Keras's epoch callbacks see and change what they would in Keras's own loop."""
+"""Keras's epoch callbacks work as in Keras's own loop."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Layers that draw draw the same in a compiled fit and in ``keras.Model.fit``."""
+"""Layers draw the same random numbers in a compiled fit and in ``keras.Model.fit``."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The compiled engine trains as Keras's own loop does, whatever is put together.
+"""The compiled engine trains like Keras's own loop, for combinations of settings.
 
 ``engine="auto"`` beside ``engine="keras"``: the same losses, weights and optimizer to the rounding
 of float32. Where the engine leaves a fit to Keras's loop by itself, the two are the same anyway.

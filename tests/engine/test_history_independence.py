@@ -1,4 +1,4 @@
-"""No result depends on what else was fitted in the process, nor on when."""
+"""Results do not depend on earlier fits in the process."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a key tells apart, and what it leaves out because it is data to a program."""
+"""What a key distinguishes, and what it leaves out because it is an argument of a program."""
 
 from __future__ import annotations
 

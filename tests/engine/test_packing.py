@@ -1,4 +1,4 @@
-"""Weights that travel as one vector are trained like weights that travel one by one."""
+"""Weights joined into one vector are trained like separate weights."""
 
 from __future__ import annotations
 

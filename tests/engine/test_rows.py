@@ -1,4 +1,4 @@
-"""Data that does not fit into memory, and batches that come by themselves."""
+"""Data that does not fit into memory, and streams of batches."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the compiled engine can't honour goes to Keras's loop, and the reason is given."""
+"""Keras's loop trains what the compiled engine does not support, and the reason is logged."""
 
 from __future__ import annotations
 

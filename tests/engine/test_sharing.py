@@ -1,4 +1,4 @@
-"""No fit knows of another model fitted before it: what a function holds and reads.
+"""No fit depends on an earlier fit of another model: what a function holds and reads.
 
 Every test fits two models in one process that differ in one thing; see `check_pair`.
 """

@@ -1,4 +1,4 @@
-"""No fit knows of another model fitted before it: what is set on classes, modules and instances."""
+"""No fit depends on an earlier fit of another model: what is set on classes and instances."""
 
 from __future__ import annotations
 

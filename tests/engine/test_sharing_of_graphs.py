@@ -1,4 +1,4 @@
-"""No fit knows of another model fitted before it: graphs of stock layers are told apart."""
+"""No fit depends on an earlier fit of another model: graphs of stock layers are told apart."""
 
 from __future__ import annotations
 

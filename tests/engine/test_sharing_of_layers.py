@@ -1,4 +1,4 @@
-"""No fit knows of another model fitted before it: what a layer or a model holds, and is given."""
+"""No fit depends on an earlier fit of another model: attributes and arguments of layers."""
 
 from __future__ import annotations
 

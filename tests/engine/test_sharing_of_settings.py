@@ -1,4 +1,4 @@
-"""No fit knows of another model fitted before it: losses, metrics, optimizers, errors."""
+"""No fit depends on an earlier fit of another model: losses, metrics, optimizers, errors."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""No fit knows of another model fitted before it: what a model reads, and patches of Keras."""
+"""No fit depends on an earlier fit of another model: what a model reads, and patches of Keras."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""No fit knows of another model fitted before it: what outputs and loss of a batch don't show.
+"""No fit depends on an earlier fit of another model: what outputs and loss of a batch don't show.
 
 Such are gradients, metrics, constraints and inference. What only later batches would show is beyond
 the check; the guide says so.

@@ -1,4 +1,4 @@
-"""What variables hold now counts, however it was changed."""
+"""Scores and fits use the current values of variables."""
 
 import keras
 import numpy as np

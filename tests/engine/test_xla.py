@@ -1,4 +1,4 @@
-"""XLA is for the convolutions of skae that gain from it, and trains them as Keras does."""
+"""XLA compiles the convolutions of skae that gain from it, and trains them like Keras."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Fitted estimators to look at; whoever trains one on takes a copy or fits a new one."""
+"""Fitted estimators for read-only use; to train one, copy it or fit a new one."""
 
 import pytest
 

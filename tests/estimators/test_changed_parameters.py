@@ -1,4 +1,4 @@
-"""Parameters that change after a fit, and what is refused before training starts."""
+"""Parameters that change after a fit, and errors before training starts."""
 
 from __future__ import annotations
 

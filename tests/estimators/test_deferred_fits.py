@@ -1,4 +1,4 @@
-"""A fit that builds no model gives what the first fit of a process gives, to the bit."""
+"""A fit that builds no model equals the first fit of a process bit for bit."""
 
 from __future__ import annotations
 

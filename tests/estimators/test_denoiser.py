@@ -1,4 +1,4 @@
-"""The denoiser: pairs of rows, or clean rows and noise of its own."""
+"""The denoiser: pairs of samples, or clean samples and added noise."""
 
 import numpy as np
 import pytest
@@ -114,7 +114,10 @@ def test_score_without_clean_rows_denoises_its_own_noise(table):
 @pytest.mark.parametrize(
     ("y", "message"),
     [
-        (np.zeros((59, 6)), "X has 60 rows and y has 59; give one clean row for each noisy one"),
+        (
+            np.zeros((59, 6)),
+            "60 samples and y has 59; pass one clean sample for each noisy one",
+        ),
         (np.full((60, 6), np.nan), "Input y contains NaN"),
         (np.full((60, 6), np.inf), "Input y contains infinity"),
         (np.full((60, 6), 1e39), r"y contains infinity or a value too large.*Scale y"),

@@ -1,4 +1,4 @@
-"""Fitting as people do it: validation, early stopping, callbacks, going on, progress."""
+"""Fitting: validation, early stopping, callbacks, continued training, progress."""
 
 import io
 import pickle

@@ -1,4 +1,4 @@
-"""What goes in: odd shapes and containers that work, and bad input that is refused as it should."""
+"""Inputs: shapes and containers that work, and errors for invalid input."""
 
 import numpy as np
 import polars as pl
@@ -200,7 +200,7 @@ def test_unfitted_estimator_says_so(kind, table):
 def test_bad_weights_are_refused(kind, table):
     for sample_weight, message in [
         (-np.ones(60), "Negative values in data passed to `sample_weight`"),
-        (np.zeros(60), "at least one non-zero number|sample_weight is zero for every row"),
+        (np.zeros(60), "at least one non-zero number|sample_weight is zero for every sample"),
         (np.ones(59), r"sample_weight.shape == \(59,\), expected \(60,\)"),
         (np.full(60, np.nan), "sample_weight contains NaN"),
     ]:

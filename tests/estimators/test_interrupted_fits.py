@@ -1,4 +1,4 @@
-"""A fit that does not come to its end leaves the estimator as it was."""
+"""An interrupted fit leaves the estimator unchanged."""
 
 import _thread
 import signal

@@ -1,4 +1,4 @@
-"""A fitted network depends on its fit alone, whatever is done to what it was made of."""
+"""A fitted network does not change when the objects that it was made of change."""
 
 import copy
 import pickle

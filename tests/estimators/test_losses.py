@@ -1,4 +1,4 @@
-"""Losses that a network can't learn from are refused before it trains."""
+"""Errors, before training, for losses that a network can't learn from."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Steps that a mask leaves out of the loss count in no error."""
+"""Masked steps are ignored in errors, as in the loss."""
 
 import keras
 import numpy as np

@@ -1,4 +1,4 @@
-"""Misspelt names of parameters and of Keras's objects are told before training."""
+"""Errors, before training, for misspelt names of parameters and Keras objects."""
 
 import keras
 import numpy as np
@@ -27,7 +27,7 @@ from tests.estimators._cases import ESTIMATORS, small
         ({"loss": "mse", "loss__delta": 2.0}, "MeanSquaredError has no argument 'delta'"),
         ({"optimizer": "adm"}, "optimizer='adm' is not in keras.optimizers. Did you mean 'Adam'"),
         ({"loss": "hubr"}, "loss='hubr' is not in keras.losses. Did you mean 'huber'"),
-        ({"metrics": ["mae", "cosine_similarty"]}, "metrics='cosine_similarty': .*Did you mean"),
+        ({"metrics": ["mae", "cosine_similarty"]}, "metrics='cosine_similarty' is .*Did you mean"),
     ],
 )
 def test_a_wrong_name_is_told_with_the_nearest(params, message, table):

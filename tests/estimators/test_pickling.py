@@ -1,4 +1,4 @@
-"""Pickles keep results bit for bit, in a fresh process too, and one set of weights."""
+"""Pickles keep results bit for bit, also in a fresh process, and store weights once."""
 
 import copy
 import importlib.metadata

@@ -1,4 +1,4 @@
-"""Published results, from the real data and from what scikit-learn carries."""
+"""Published results, on the real data and on data of scikit-learn."""
 
 import numpy as np
 import pytest

@@ -1,4 +1,4 @@
-"""Who scores while another thread refits gets the old estimator's results or the new one's.
+"""A thread that scores during a refit gets the results of the old or of the new fit.
 
 The expected results come from a twin that takes the same steps alone, with the same seeds.
 """

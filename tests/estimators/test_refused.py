@@ -1,4 +1,4 @@
-"""What `fit` refuses or warns of, because the result would be silently wrong."""
+"""Errors and warnings of `fit` where the result would be silently wrong."""
 
 import warnings
 

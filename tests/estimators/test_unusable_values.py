@@ -1,4 +1,4 @@
-"""An error about values that no network takes says in which columns they stand."""
+"""Errors about missing or infinite values name their columns."""
 
 from __future__ import annotations
 

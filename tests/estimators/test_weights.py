@@ -1,4 +1,4 @@
-"""Weights of rows equal their repetition, with a full batch and to float32 rounding."""
+"""Sample weights equal repetition, with a full batch and to float32 rounding."""
 
 import numpy as np
 import pytest

@@ -1,4 +1,4 @@
-"""Gallery scripts: one question each, on the public API, and they run."""
+"""Gallery scripts run, and use only the public API."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The tutorials' systems in small: every one runs, and its report says what it should."""
+"""Small versions of the tutorials' systems run, and their reports are correct."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Explanations of pipelines speak of the columns that the pipeline was given."""
+"""Explanations of pipelines name the columns of the pipeline's input."""
 
 import numpy as np
 import pandas as pd

@@ -1,4 +1,4 @@
-"""Short ways to say what a network is wanted for."""
+"""Helpers to make a `NetworkSpec`."""
 
 from __future__ import annotations
 

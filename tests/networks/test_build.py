@@ -1,4 +1,4 @@
-"""What every built-in network owes to whoever asks for one."""
+"""Properties of all built-in networks."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Layers that XLA compiles as matrix products do what Keras's own do."""
+"""Layers that XLA compiles as matrix products equal Keras's layers."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Matrix products do what TensorFlow's convolutions do, in float64."""
+"""Matrix products equal TensorFlow's convolutions in float64."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Weights told without building a network are those that building it gives, to the bit."""
+"""Initial weights computed without building a network equal those of a built one."""
 
 from __future__ import annotations
 

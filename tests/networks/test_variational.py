@@ -1,4 +1,4 @@
-"""The variational network: its KL is the closed form, and is never lost on the way."""
+"""The variational network: its KL is the closed form, and is always part of the loss."""
 
 from __future__ import annotations
 
