@@ -15,6 +15,12 @@ def row_labels(X: Any, n_samples: int) -> pd.Index:
     return index if isinstance(index, pd.Index) else pd.RangeIndex(n_samples)
 
 
+def column_labels(X: Any) -> list[Any] | None:
+    """Return the labels of a frame's columns, None for what has none."""
+    labels = getattr(X, "columns", None)
+    return None if labels is None else list(getattr(X, "column_names", labels))
+
+
 def top_features(
     errors: pd.DataFrame,
     values: pd.DataFrame,

@@ -12,6 +12,7 @@ from sklearn.base import OutlierMixin
 
 from skae import thresholds
 from skae._contracts import FloatArray
+from skae._explanations import column_labels
 from skae._sklearn import HasMethods, Interval, StrOptions
 from skae._validation import check_threshold
 from skae.estimators._base import BaseAutoencoder, Mode
@@ -23,7 +24,7 @@ from skae.estimators._calibration import (
     warn_of_number,
 )
 from skae.estimators._docs import documented
-from skae.estimators._explanations import column_labels, error_frame, explanation
+from skae.estimators._explanations import error_frame, explanation
 from skae.estimators._samples import FitData
 from skae.estimators._snapshots import of_one_fit
 

@@ -106,12 +106,6 @@ def _columns(frame: pd.DataFrame, columns: Any) -> Sequence[Any]:
     return [columns] if is_one else list(columns)
 
 
-def column_labels(X: Any) -> list[Any] | None:
-    """Return the labels of a frame's columns, None for what has none."""
-    labels = getattr(X, "columns", None)
-    return None if labels is None else list(getattr(X, "column_names", labels))
-
-
 def _feature_labels(detector: Any) -> pd.Index:
     """Return labels of the values of a sample: those of columns, or (step, channel)."""
     names = getattr(detector, "feature_names_in_", getattr(detector, "_column_labels", None))

@@ -15,10 +15,10 @@ from numpy.typing import ArrayLike
 from sklearn.compose import ColumnTransformer
 from sklearn.impute import KNNImputer, SimpleImputer
 from sklearn.pipeline import Pipeline
-from sklearn.preprocessing import FunctionTransformer
+from sklearn.preprocessing import FunctionTransformer, OrdinalEncoder
 
 from skae._docs import hide_annotations
-from skae._explanations import row_labels, top_features
+from skae._explanations import column_labels, row_labels, top_features
 from skae.inspection._plotting import unwrap
 
 # A table of any type of values, a column each.
@@ -90,13 +90,14 @@ def explain(
     if len(positions) == 0:  # an empty table with the same columns
         return explain(estimator, X, n_features=n_features, rows=[0]).iloc[:0]
     picked = _pick(encoded, positions)
-    names = list(getattr(X, "columns", [f"x{number}" for number in range(np.shape(X)[1])]))
-    origin = _Origin.of(_transformers(estimator), names)
+    found, steps = detector.feature_errors(picked), _transformers(estimator)
+    names = column_labels(X) or [f"x{number}" for number in range(np.shape(X)[1])]
+    names = names if steps else list(found.columns)  # of a sequence (step, channel)
+    origin = _Origin.of(steps, names)
     owners = list(dict.fromkeys(origin.columns))
     place = {owner: number for number, owner in enumerate(owners)}
     sums = np.zeros((len(positions), len(owners)))
-    found = np.nan_to_num(detector.feature_errors(picked))
-    for columns, of_column in zip(origin.columns, found.T, strict=True):
+    for columns, of_column in zip(origin.columns, np.nan_to_num(found).T, strict=True):
         sums[:, place[columns]] += of_column
     features = [tuple(names[c] for c in made) if made[1:] else names[made[0]] for made in owners]
     labels = row_labels(X, len(X))[positions]
@@ -106,8 +107,8 @@ def explain(
             index=labels,
         )
         for table in (
-            np.asarray(_pick(X, positions), object),
-            origin.inverse(detector.reconstruct(picked)),
+            np.asarray(_pick(X, positions), object).reshape(len(positions), -1),
+            origin.inverse(np.asarray(detector.reconstruct(picked)).reshape(found.shape)),
         )
     ]
     errors = pd.DataFrame(sums, labels, pd.Index(features, tupleize_cols=False))
@@ -133,6 +134,8 @@ def _positions(rows: Any, detector: Any, encoded: Any) -> Table:
 
 
 def _pick(X: Any, positions: Table) -> Any:
+    if hasattr(X, "columns") and not hasattr(X, "iloc"):  # of polars and pyarrow
+        return X.take(positions) if hasattr(X, "take") else X[positions.tolist()]
     return X.iloc[positions] if hasattr(X, "iloc") else np.asarray(X)[positions]
 
 
@@ -208,7 +211,8 @@ def _origin_of_blocks(step: ColumnTransformer, names: list[Any]) -> _Origin:
     def inverse(table: Table) -> Table:
         result = np.full((len(table), len(names)), np.nan, object)
         for outputs, inputs, origin in blocks:
-            result[:, inputs] = origin.inverse(table[:, outputs])
+            known = result[:, inputs]
+            result[:, inputs] = np.where(pd.isna(known), origin.inverse(table[:, outputs]), known)
         return result
 
     return _Origin(columns, inverse)
@@ -249,15 +253,23 @@ def _output_names(step: Any, names: list[Any], n_outputs: int) -> list[Any]:
 
 
 def _inverse(step: Any, table: Table, n_inputs: int) -> Table:
-    if isinstance(step, (SimpleImputer, KNNImputer)) and table.shape[1] == n_inputs:
-        return table
+    if isinstance(step, (SimpleImputer, KNNImputer)) and table.shape[1] >= n_inputs:
+        return table[:, :n_inputs]  # indicators of missing values stand behind
+    unknown = np.full((len(table), n_inputs), np.nan, object)
     one_way = isinstance(step, FunctionTransformer) and step.func is not None
     if not hasattr(step, "inverse_transform") or (one_way and step.inverse_func is None):
-        return np.full((len(table), n_inputs), np.nan, object)
+        return unknown
     try:
         numbers = np.asarray(table, np.float64)
     except (TypeError, ValueError):  # the step got categories from the inverse of a later one
         numbers = table
-    if getattr(step, "drop_idx_", None) is not None:  # the inverse needs zeros and ones
+    # An encoder's inverse needs what it could have given: zeros and ones, or codes.
+    if isinstance(step, OrdinalEncoder):
+        last = [len(categories) - 1 for categories in step.categories_]
+        numbers = np.clip(np.round(numbers), 0, last)
+    elif getattr(step, "drop_idx_", None) is not None:
         numbers = np.round(numbers)
-    return np.asarray(step.inverse_transform(numbers), object)
+    try:
+        return np.asarray(step.inverse_transform(numbers), object)
+    except (IndexError, ValueError):
+        return unknown

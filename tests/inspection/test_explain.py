@@ -2,6 +2,7 @@
 
 import numpy as np
 import pandas as pd
+import polars as pl
 import pytest
 from numpy.testing import assert_allclose
 from sklearn.compose import ColumnTransformer, make_column_selector, make_column_transformer
@@ -226,3 +227,52 @@ def test_steps_without_names_are_refused_by_name(table):
 def test_the_number_of_features_is_checked(pipe, table):
     with pytest.raises(ValueError, match="n_features must be a positive integer, got 0"):
         explain(pipe, table, n_features=0, rows=[0])
+
+
+def test_codes_that_no_category_has_are_the_nearest_one(table):
+    """A network reconstructs 0.9 or -3 where an encoder wrote 1 or 0."""
+    words = table[["home", "home_country"]]
+    pipe = make_pipeline(OrdinalEncoder(), detector()).fit(words)
+    lines = explain(pipe, words, n_features=2, rows="all")
+    wide = lines.pivot(index="position", columns="feature", values="reconstruction")
+    rebuilt = pipe[-1].reconstruct(pipe[0].transform(words))
+    for number, name in enumerate(words):
+        categories = pipe[0].categories_[number]
+        codes = np.clip(np.round(rebuilt[:, number]), 0, len(categories) - 1).astype(int)
+        assert wide[name].tolist() == list(categories[codes])
+
+
+def test_an_inverse_is_kept_where_another_step_has_none(table):
+    columns = make_column_transformer(
+        (StandardScaler(), NUMBERS),
+        (FunctionTransformer(np.sign, feature_names_out="one-to-one"), NUMBERS),
+    )
+    pipe = make_pipeline(columns, detector()).fit(table[NUMBERS])
+    assert explain(pipe, table[NUMBERS], rows="all")["reconstruction"].notna().all()
+
+
+def test_indicators_of_missing_values_belong_to_their_columns(table):
+    broken = table[NUMBERS].copy()
+    broken.iloc[3, 2] = np.nan
+    imputer = SimpleImputer(add_indicator=True)
+    pipe = make_pipeline(imputer, StandardScaler(), detector()).fit(broken)
+    lines = explain(pipe, broken, n_features=9, rows="all")
+    assert set(lines["feature"]) == set(NUMBERS)
+    assert lines["reconstruction"].notna().all()
+    assert len(lines) == 3 * N_ROWS
+
+
+def test_sequences_are_explained_by_step_and_channel():
+    X = np.random.default_rng(0).uniform(size=(30, 4, 2))
+    alone = detector().fit(X)
+    pd.testing.assert_frame_equal(explain(alone, X), alone.explain(X), check_dtype=False)
+
+
+def test_polars_tables_are_explained(table):
+    frame = pl.DataFrame({name: table[name].to_numpy() for name in NUMBERS})
+    pipe = make_pipeline(StandardScaler(), detector()).set_output(transform="polars").fit(frame)
+    lines = explain(pipe, frame, n_features=3, rows=[4, 2])
+    assert lines["row"].tolist() == [4] * 3 + [2] * 3
+    assert set(lines["feature"]) == set(NUMBERS)
+    found = lines.set_index(["position", "feature"])["value"]
+    assert found[2, "age"] == frame["age"][2]
