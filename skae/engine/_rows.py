@@ -118,11 +118,10 @@ class Source:
 
 
 def shaped_weights(weights: Any, row_shape: Shape) -> FloatArray:
-    """Return sample weights with as many axes as Keras expects.
-
-    Keras averages a value over its last axis and multiplies what is left by the weights.
-    """
+    """Return weights with the axes that Keras multiplies: all but the last one of a sample's."""
     weights = np.asarray(weights, keras.config.floatx())
+    if (weights < 0).any():
+        raise ValueError("Negative values in data passed to `sample_weight`.")
     return weights.reshape(-1, *[1] * (len(row_shape) - 1))
 
 

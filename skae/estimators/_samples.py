@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 import numpy as np
+from sklearn.base import is_regressor
 from sklearn.model_selection import train_test_split
 
 from skae._contracts import Batchable, FloatArray, Shape
@@ -189,7 +190,9 @@ def check_validation(estimator: Any, X_val: Any, y_val: Any, shapes: Shapes) -> 
                 "With batches as X_val, y_val must be None; X_val itself gives batches of "
                 "(inputs, targets)."
             )
-        return StreamedSamples(X_val, "X_val")
+        streamed = StreamedSamples(X_val, "X_val")
+        _check_streamed_targets(estimator, streamed, "X_val")
+        return streamed
     X_val, _ = check_rows(estimator, X_val, reset=False, shape=shapes.sample, name="X_val")
     if y_val is None:
         return Samples(X_val)
@@ -221,7 +224,19 @@ def _check_stream(
     estimator.n_features_in_ = math.prod(shape)
     estimator.__dict__.pop("feature_names_in_", None)
     targets = samples.targets
+    _check_streamed_targets(estimator, samples, "X")
     return samples, Shapes(shape, shape, shape if targets is None else targets.shape[1:] or (1,))
+
+
+def _check_streamed_targets(estimator: Any, samples: StreamedSamples, name: str) -> None:
+    """Raise an error for labels beside the inputs of an estimator that reconstructs them."""
+    shape, targets = samples.inputs.shape[1:], samples.targets
+    if targets is not None and targets.shape[1:] != shape and not is_regressor(estimator):
+        raise ValueError(
+            f"{name} gives targets of shape {targets.shape[1:]} with inputs of shape {shape}, but "
+            f"{type(estimator).__name__} reconstructs its inputs. Pass batches of inputs alone, "
+            "such as dataset.map(lambda x, y: x)."
+        )
 
 
 def _output_shape(estimator: Any, targets: FloatArray, shapes: Shapes, known: Any) -> Shape:

@@ -270,6 +270,7 @@ def _inverse(step: Any, table: Table, n_inputs: int) -> Table:
     elif getattr(step, "drop_idx_", None) is not None:
         numbers = np.round(numbers)
     try:
-        return np.asarray(step.inverse_transform(numbers), object)
+        inputs = np.asarray(step.inverse_transform(numbers), object)
     except (IndexError, ValueError):
         return unknown
+    return inputs if inputs.shape == unknown.shape else unknown  # of text, words

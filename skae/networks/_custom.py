@@ -172,9 +172,10 @@ def _apply(made: keras.Model, input_shape: Shape, name: str) -> Any:
     except NotImplementedError as error:
         raise ValueError(
             f"The model that {name} returned has no call, so it can't predict. "
-            " Add one that returns the reconstruction, such as\n"
+            "Add one that returns the reconstruction, such as\n"
             "    def call(self, inputs):\n"
-            "        return self.decoder(self.encoder(inputs)[0])"
+            "        return self.decoder(self.encoder(inputs))\n"
+            "If the encoder returns several tensors, pass the decoder the one with the code."
         ) from error
     except (ValueError, TypeError) as error:
         raise ValueError(

@@ -164,3 +164,22 @@ def test_only_fits_take_batches(method, kind, rows):
     detector = ReconstructionOutlierDetector(**SMALL).fit(rows)
     with pytest.raises(TypeError, match="gives batches, which only fit and partial_fit take"):
         getattr(detector, method)(KINDS[kind](rows))
+
+
+@pytest.mark.parametrize("kind", [AutoencoderTransformer, ReconstructionOutlierDetector])
+@pytest.mark.parametrize("shape", [(), (1,), (3,)])
+def test_labels_beside_the_inputs_are_refused(kind, shape, rows):
+    labels = np.ones((len(rows), *shape), np.float32)
+    pairs = tf.data.Dataset.from_tensor_slices((rows, labels)).batch(16)
+    with pytest.raises(ValueError, match="X gives targets of shape"):
+        kind(**SMALL).fit(pairs)
+    with pytest.raises(ValueError, match="X_val gives targets of shape"):
+        kind(**SMALL).fit(rows, X_val=pairs)
+    kind(**SMALL).fit(tf.data.Dataset.from_tensor_slices((rows, rows)).batch(16))
+
+
+def test_negative_weights_in_batches_are_refused(rows):
+    weights = -np.ones(len(rows), np.float32)
+    batches = tf.data.Dataset.from_tensor_slices((rows, rows, weights)).batch(16)
+    with pytest.raises(ValueError, match="Negative values in data passed to `sample_weight`"):
+        AutoencoderTransformer(**SMALL).fit(batches)

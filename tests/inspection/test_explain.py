@@ -7,6 +7,7 @@ import pytest
 from numpy.testing import assert_allclose
 from sklearn.compose import ColumnTransformer, make_column_selector, make_column_transformer
 from sklearn.decomposition import PCA
+from sklearn.feature_extraction.text import TfidfVectorizer
 from sklearn.impute import SimpleImputer
 from sklearn.model_selection import GridSearchCV
 from sklearn.pipeline import make_pipeline
@@ -276,3 +277,16 @@ def test_polars_tables_are_explained(table):
     assert set(lines["feature"]) == set(NUMBERS)
     found = lines.set_index(["position", "feature"])["value"]
     assert found[2, "age"] == frame["age"][2]
+
+
+def test_words_belong_to_their_column_of_text(table):
+    frame = table.assign(text=["one two", "three four", "one four"] * (N_ROWS // 3))
+    columns = ColumnTransformer(
+        [("words", TfidfVectorizer(), "text"), ("scale", StandardScaler(), NUMBERS)],
+        sparse_threshold=0,
+    )
+    lines = explain(make_pipeline(columns, detector()).fit(frame), frame, n_features=9, rows=[0])
+    assert set(lines["feature"]) == {"text", *NUMBERS}
+    found = lines.set_index("feature")
+    assert found.loc["text", "value"] == "one two"
+    assert pd.isna(found.loc["text", "reconstruction"])
