@@ -70,7 +70,7 @@ def test_given_validation_rows_are_measured(table):
 
 def test_validation_rows_are_checked(table):
     for X_val, message in [
-        (table[:, :5], "X has 5 features, but AutoencoderTransformer is expecting 6"),
+        (table[:, :5], "X_val has 5 features, but AutoencoderTransformer is expecting 6"),
         (np.full((3, 6), np.nan), "contains NaN"),
     ]:
         estimator = small(AutoencoderTransformer)
