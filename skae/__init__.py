@@ -36,6 +36,7 @@ _SUBPACKAGES = [
     "metrics",
     "networks",
     "noise",
+    "scores",
     "thresholds",
 ]
 

@@ -6,6 +6,7 @@ a pure function of seed and epoch, and converted to one float type. Streams have
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from itertools import pairwise
@@ -66,8 +67,8 @@ class Source:
     Parameters
     ----------
     data : array-like of shape (n_samples, ...)
-        Anything with ``shape`` and slices of rows; only an ndarray that is not a memory map is
-        read in any order, all else chunk by chunk.
+        Anything with ``shape`` and slices of rows; only an ndarray that is not a memory map, and
+        rows that are ``computed_from`` one, are read in any order, all else chunk by chunk.
     """
 
     def __init__(self, data: Any) -> None:
@@ -78,7 +79,8 @@ class Source:
         self.shape: Shape = tuple(int(size) for size in data.shape)
         self.row_bytes = max(int(np.prod(self.shape[1:])) * self.dtype.itemsize, 1)
         rows = max(CHUNK_BYTES // self.row_bytes, 1)
-        outside = not isinstance(data, np.ndarray) or isinstance(data, np.memmap)
+        held = getattr(data, "computed_from", data)
+        outside = not isinstance(held, np.ndarray) or isinstance(held, np.memmap)
         self.chunk = rows if outside and rows < self.shape[0] else None
         if outside and self.chunk is None:
             self.data = self.slice(0, len(self))
@@ -94,7 +96,8 @@ class Source:
     def take(self, indices: Indices, out: FloatArray) -> None:
         """Copy the rows at `indices` into `out`, of the float type."""
         if self.chunk is None:
-            if self.data.dtype == self.dtype and self.data.flags.c_contiguous:
+            plain = isinstance(self.data, np.ndarray) and self.data.flags.c_contiguous
+            if plain and self.data.dtype == self.dtype:
                 # "clip" spares a copy that "raise" makes to leave `out` alone in case of an error.
                 self.data.take(indices, axis=0, out=out, mode="clip")
             else:
@@ -215,6 +218,7 @@ class Stream:
     def __init__(self, source: Any, name: str = "X") -> None:
         self.source, self.name = source, name
         self._iterate = _iteration(source, name)
+        self._function: Callable[[list[FloatArray]], list[FloatArray]] | None = None
         first = next(self.batches(), None)
         if first is None or len(first[0]) == 0:
             raise ValueError(
@@ -237,6 +241,12 @@ class Stream:
     def shapes(self) -> list[Shape]:
         """Shapes of one row of inputs, and of targets and weights where there are any."""
         return [part.shape[1:] for part in self.first_batch]
+
+    def mapped(self, function: Callable[[list[FloatArray]], list[FloatArray]]) -> Stream:
+        """Return the same stream with a function applied to the parts of every batch."""
+        other = copy.copy(self)
+        other._function, other.first_batch = function, function(self.first_batch)
+        return other
 
     def batches(self, *, training: bool = False) -> Iterator[list[FloatArray]]:
         """Iterate over all batches once.
@@ -267,7 +277,7 @@ class Stream:
                 raise ValueError(f"Batch {number} of {self.name}, counted from 0, contains {what}.")
             if len(arrays) == 3:
                 arrays[2] = shaped_weights(arrays[2], arrays[1].shape[1:])
-            yield arrays
+            yield arrays if self._function is None else self._function(arrays)
 
 
 def _iteration(source: Any, name: str) -> Callable[[bool], Iterator[Any]]:

@@ -17,6 +17,7 @@ from skae._validation import FLOAT_DTYPES, check_float32_range
 from skae.estimators._base import BaseAutoencoder, Mode
 from skae.estimators._docs import documented
 from skae.estimators._samples import FitData
+from skae.estimators._scaling import restored
 from skae.estimators._snapshots import of_one_fit
 
 
@@ -71,12 +72,13 @@ class AutoencoderTransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, 
         activation: Any = "relu",
         output_activation: Any = None,
         input_shape: tuple[int, ...] | None = None,
+        scale: bool | str = "auto",
         noise: Any = None,
-        optimizer: Any = "adam",
+        optimizer: Any = "auto",
         loss: Any = "mse",
         metrics: Any = None,
-        epochs: int = 100,
-        batch_size: int = 32,
+        epochs: int | str = "auto",
+        batch_size: int = 256,
         shuffle: bool = True,
         validation_split: float = 0.0,
         early_stopping: bool = False,
@@ -131,8 +133,12 @@ class AutoencoderTransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, 
                 f"Z has {Z[0].size} values per sample, but {type(self).__name__} was fitted with "
                 f"codes of {self._n_features_out}; pass what transform returns."
             )
-        decoded = engine.run(self._deferred, Z.reshape(-1, *self._code_shape), "decoder")
+        decoded = restored(self._decode(Z), self._output_scaler)
         return decoded.reshape(-1, *self._sample_shape).astype(Z.dtype, copy=False)
+
+    def _decode(self, Z: FloatArray) -> FloatArray:
+        """Decode flat codes to the units of the network."""
+        return engine.run(self._deferred, Z.reshape(-1, *self._code_shape), "decoder")
 
     def __sklearn_tags__(self) -> Tags:
         tags = super().__sklearn_tags__()

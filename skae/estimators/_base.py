@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from numbers import Integral, Real
 from typing import Any, ClassVar, Literal, Self
@@ -9,6 +10,7 @@ from typing import Any, ClassVar, Literal, Self
 import numpy as np
 from sklearn.base import BaseEstimator, is_outlier_detector
 from sklearn.metrics import r2_score
+from sklearn.preprocessing import StandardScaler
 from sklearn.utils import Tags, check_random_state
 from sklearn.utils.validation import check_is_fitted
 
@@ -35,13 +37,16 @@ from skae.estimators._recipe import (
     resume,
     warn_of_latent_dim,
 )
-from skae.estimators._samples import FitData, Shapes, check_samples, check_validation
+from skae.estimators._samples import FitData, check_samples, check_validation
+from skae.estimators._scaling import Shapes, learn_scalers, restored, standardized
 from skae.estimators._scikeras import KerasWrapper
 from skae.estimators._snapshots import fitting, of_one_fit
 
 Mode = Literal["new", "warm", "partial"]
 
 _EARLY_STOPPING_FRACTION = 0.1
+# Of "auto".
+_STEPS = 1000
 
 
 class BaseAutoencoder(CallbackSupportMixin, KerasWrapper):
@@ -54,11 +59,12 @@ class BaseAutoencoder(CallbackSupportMixin, KerasWrapper):
         "activation": [str, callable, None],
         "output_activation": [str, callable, None],
         "input_shape": [tuple, list, None],
+        "scale": ["boolean", StrOptions({"auto"})],
         "noise": [str, HasMethods(["call", "get_config"]), None],
         "optimizer": [str, type, HasMethods(["apply_gradients", "get_config"])],
         "loss": [str, callable, None],
         "metrics": [list, dict, tuple, str, callable, None],
-        "epochs": [Interval(Integral, 1, None, closed="left")],
+        "epochs": [Interval(Integral, 1, None, closed="left"), StrOptions({"auto"})],
         "batch_size": [Interval(Integral, 1, None, closed="left")],
         "shuffle": ["boolean"],
         "validation_split": [Interval(Real, 0, 1, closed="left")],
@@ -78,6 +84,7 @@ class BaseAutoencoder(CallbackSupportMixin, KerasWrapper):
         "hidden_layer_sizes",
         "activation",
         "output_activation",
+        "scale",
     )
     _required_views: ClassVar[tuple[str, ...]] = ()
 
@@ -91,6 +98,8 @@ class BaseAutoencoder(CallbackSupportMixin, KerasWrapper):
     _input_shape: Shape
     _output_shape: Shape
     _deferred: engine.DeferredNetwork
+    scaler_: StandardScaler | None
+    _output_scaler: StandardScaler | None
 
     @with_callbacks
     @fit_context(prefer_skip_nested_validation=True)
@@ -157,7 +166,8 @@ class BaseAutoencoder(CallbackSupportMixin, KerasWrapper):
             In the units of `X`, and its float type.
         """
         X, shape = self._check_inputs(X)
-        return self._run("model", X).astype(X.dtype, copy=False).reshape(-1, *shape)
+        reconstruction = restored(self._run("model", X), self._output_scaler)
+        return reconstruction.astype(X.dtype, copy=False).reshape(-1, *shape)
 
     @of_one_fit
     def reconstruction_error(self, X: Any) -> FloatArray:
@@ -199,7 +209,8 @@ class BaseAutoencoder(CallbackSupportMixin, KerasWrapper):
         """
         X, _ = self._check_inputs(X)
         reconstruction = self._run("model", X).reshape(X.shape)
-        return r2_of_values(X, reconstruction, sample_weight, observed_values(self, X))
+        truth = self._network_inputs(X)[:].reshape(X.shape)
+        return r2_of_values(truth, reconstruction, sample_weight, observed_values(self, X))
 
     def __sklearn_tags__(self) -> Tags:
         tags = super().__sklearn_tags__()
@@ -233,7 +244,8 @@ class BaseAutoencoder(CallbackSupportMixin, KerasWrapper):
                 "early_stopping=False."
             )
         mode = mode or ("warm" if self.warm_start else "new")
-        with fitting(self, X, y, 1 if mode == "partial" else self.epochs) as (fit, bridge):
+        epochs = 1 if mode == "partial" else self.epochs
+        with fitting(self, X, y, None if epochs == "auto" else epochs) as (fit, bridge):
             data = fit._check_data(
                 X, y, mode, sample_weight=sample_weight, X_val=X_val, y_val=y_val
             )
@@ -258,6 +270,8 @@ class BaseAutoencoder(CallbackSupportMixin, KerasWrapper):
             fraction = _EARLY_STOPPING_FRACTION
         if validation is None and fraction > 0:
             samples, validation = samples.held_out(fraction, self._seed)
+        if network is None:
+            self.scaler_, self._output_scaler = learn_scalers(self, samples, shapes)
         return FitData(samples, validation, self.noise, network)
 
     def _train(self, data: FitData, mode: Mode, bridge: Callable[[Any], Any]) -> None:
@@ -270,12 +284,12 @@ class BaseAutoencoder(CallbackSupportMixin, KerasWrapper):
         self._error = check_loss_and_error(self, data.samples)
         history = {} if data.network is None else self.history_
         self.callbacks_ = gather_callbacks(self, data, bridge)
-        validation = data.validation
+        validation, scalers = data.validation, (self.scaler_, self._output_scaler)
         result = engine.train(
             self._deferred,
-            data.samples.batchable(self._shapes()),
-            None if validation is None else validation.batchable(self._shapes()),
-            _plan(self, 1 if mode == "partial" else self.epochs, len(history.get("loss", ()))),
+            data.samples.batchable(self._shapes(), scalers),
+            None if validation is None else validation.batchable(self._shapes(), scalers),
+            _plan(self, _n_epochs(self, data.samples, mode), len(history.get("loss", ()))),
             callbacks=self.callbacks_,
             engine=self.engine,
         )
@@ -299,14 +313,27 @@ class BaseAutoencoder(CallbackSupportMixin, KerasWrapper):
             check_is_fitted(self)
         return check_rows(self, X, reset=False, shape=self._sample_shape)
 
+    def _network_inputs(self, X: FloatArray) -> Any:
+        """Return flat samples in the shape and the units of the network."""
+        return standardized(X, self.scaler_, self._input_shape)
+
     def _run(self, part: str, X: FloatArray) -> FloatArray:
-        """Run a part of the network on flat samples."""
-        samples = X.reshape(-1, *self._input_shape)
-        return engine.run(self._deferred, samples, part, jit_compile=self.jit_compile)
+        """Run a part of the network on flat samples; its output is in its units."""
+        inputs = self._network_inputs(X)
+        return engine.run(self._deferred, inputs, part, jit_compile=self.jit_compile)
 
     def _sample_errors(self, X: FloatArray) -> FloatArray:
         """Return the error of every flat sample."""
-        return engine.run_errors(self._deferred, X.reshape(-1, *self._input_shape), self._error)
+        return engine.run_errors(self._deferred, self._network_inputs(X), self._error)
+
+
+def _n_epochs(fit: BaseAutoencoder, samples: Any, mode: Mode) -> int:
+    """Return how many epochs to train for: "auto" makes at least `_STEPS` steps."""
+    if mode == "partial":
+        return 1
+    if fit.epochs != "auto":
+        return fit.epochs
+    return math.ceil(_STEPS / samples.n_steps(fit.batch_size))
 
 
 def _plan(fit: BaseAutoencoder, epochs: int, initial_epoch: int) -> TrainingPlan:
@@ -325,8 +352,8 @@ def observed_values(fit: BaseAutoencoder, X: FloatArray) -> Any:
     """Return which values a user-defined network does not mask; None for all."""
     if not callable(fit._deferred.recipe.builder):
         return None
-    samples = X.reshape(-1, *fit._input_shape)
-    errors = engine.run_errors(fit._deferred, samples, SquaredError(), per="value")
+    inputs = fit._network_inputs(X)
+    errors = engine.run_errors(fit._deferred, inputs, SquaredError(), per="value")
     return ~np.isnan(errors).reshape(X.shape) if np.isnan(errors).any() else None
 
 

@@ -16,7 +16,13 @@ from skae._contracts import FloatArray, ThresholdRule
 from skae._messages import did_you_mean
 from skae._sklearn import InvalidParameterError
 from skae.estimators._samples import FitData, Samples
+from skae.estimators._scores import anomaly_scores
 from skae.exceptions import ThresholdWarning
+
+
+# "auto" cross-fits fewer samples than this, whose training errors say little of others.
+_FEW = 1000
+_AUTO_FOLDS = 5
 
 
 def threshold_rule(detector: Any) -> ThresholdRule:
@@ -49,7 +55,7 @@ def threshold_rule(detector: Any) -> ThresholdRule:
 
 def errors_of(detector: Any, samples: Any) -> FloatArray:
     """Return the error of every sample, those of a stream batch by batch."""
-    parts = [detector._sample_errors(batch) for batch in samples.batches()]
+    parts = [anomaly_scores(detector, batch) for batch, *_ in samples.batches()]
     return parts[0] if len(parts) == 1 else np.concatenate(parts)
 
 
@@ -67,11 +73,21 @@ def calibration_errors(detector: Any, data: FitData) -> tuple[FloatArray, FloatA
     errors : ndarray of shape (n_samples,)
     sample_weight : ndarray of shape (n_samples,) or None
     """
-    if detector.calibration == "training":
+    calibration = _chosen(detector, data)
+    if calibration == "training":
         return detector.training_errors_, data.samples.sample_weight
-    if detector.calibration == "held_out":
+    if calibration == "held_out":
         return errors_of(detector, data.validation), data.validation.sample_weight
-    return _out_of_fold_errors(detector, data.samples), data.samples.sample_weight
+    return _out_of_fold_errors(detector, data.samples, calibration), data.samples.sample_weight
+
+
+def _chosen(detector: Any, data: FitData) -> Any:
+    """Return `calibration`; "auto" cross-fits built-in networks on few samples."""
+    if detector.calibration != "auto":
+        return detector.calibration
+    is_new = data.network is None and isinstance(detector.model, str)
+    n_samples = len(data.samples.inputs) if isinstance(data.samples, Samples) else 0
+    return _AUTO_FOLDS if is_new and _AUTO_FOLDS <= n_samples < _FEW else "training"
 
 
 def _check_rule(rule: Any) -> None:
@@ -103,7 +119,7 @@ def warn_of_number(threshold: Any, errors: FloatArray) -> None:
 
 def check_calibration(calibration: str | int, data: FitData, mode: str) -> None:
     """Raise an error if the samples do not allow a calibration."""
-    if calibration == "training":
+    if calibration in ("auto", "training"):
         return
     if calibration == "held_out":
         if data.validation is None:
@@ -129,10 +145,10 @@ def check_calibration(calibration: str | int, data: FitData, mode: str) -> None:
         )
 
 
-def _out_of_fold_errors(detector: Any, samples: Samples) -> FloatArray:
+def _out_of_fold_errors(detector: Any, samples: Samples, n_folds: int) -> FloatArray:
     """Score every sample with a network trained on the other folds."""
     errors = np.empty(len(samples.inputs))
-    folds = KFold(detector.calibration, shuffle=True, random_state=detector._seed)
+    folds = KFold(n_folds, shuffle=True, random_state=detector._seed)
     for others, fold in folds.split(samples.inputs):
         twin = clone(detector).set_params(
             calibration="training",
@@ -144,5 +160,5 @@ def _out_of_fold_errors(detector: Any, samples: Samples) -> FloatArray:
         )
         training = samples.take(others)
         twin.fit(training.inputs, sample_weight=training.sample_weight)
-        errors[fold] = twin._sample_errors(samples.inputs[fold])
+        errors[fold] = anomaly_scores(twin, samples.inputs[fold])
     return errors

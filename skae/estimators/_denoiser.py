@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from dataclasses import replace
 from typing import Any, ClassVar
@@ -16,6 +17,7 @@ from skae._validation import check_targets
 from skae.estimators._base import BaseAutoencoder, Mode, observed_values, r2_of_values
 from skae.estimators._docs import documented
 from skae.estimators._samples import FitData, Samples
+from skae.estimators._scaling import restored, standardized
 from skae.estimators._scikeras import Hidden
 from skae.estimators._snapshots import of_one_fit
 from skae.noise import make_noise
@@ -75,12 +77,13 @@ class DenoisingRegressor(RegressorMixin, BaseAutoencoder):
         activation: Any = "relu",
         output_activation: Any = None,
         input_shape: tuple[int, ...] | None = None,
+        scale: bool | str = "auto",
         noise: Any = "gaussian",
-        optimizer: Any = "adam",
+        optimizer: Any = "auto",
         loss: Any = "mse",
         metrics: Any = None,
-        epochs: int = 100,
-        batch_size: int = 32,
+        epochs: int | str = "auto",
+        batch_size: int = 256,
         shuffle: bool = True,
         validation_split: float = 0.0,
         early_stopping: bool = False,
@@ -166,7 +169,7 @@ class DenoisingRegressor(RegressorMixin, BaseAutoencoder):
             (like `X`, where `fit` got none) and of the float type of `X`.
         """
         X, shape = self._check_inputs(X)
-        clean = self._run("model", X)
+        clean = restored(self._run("model", X), self._output_scaler)
         if self._target_shape == ():
             return clean.reshape(-1).astype(np.float64)
         shape = shape if self._target_shape is None else self._target_shape
@@ -198,13 +201,15 @@ class DenoisingRegressor(RegressorMixin, BaseAutoencoder):
             recipe = self._deferred.recipe
             noise = make_noise(recipe.noise, recipe.seed, recipe.noise_options)
             samples = self._corrupted(samples, noise)
+        n_values = math.prod(self._output_shape)
         truth = samples.targets.reshape(len(X), -1)  # type: ignore[union-attr]
-        prediction = self._run("model", samples.inputs).reshape(len(X), -1)
-        if truth.shape != prediction.shape:
+        if truth.shape[1] != n_values:
             raise ValueError(
-                f"y has {truth.shape[1]} values per sample, but predictions have "
-                f"{prediction.shape[1]}; pass as many as fit got."
+                f"y has {truth.shape[1]} values per sample, but predictions have {n_values}; pass "
+                "as many as fit got."
             )
+        truth = standardized(truth, self._output_scaler, (n_values,))[:]
+        prediction = self._run("model", samples.inputs).reshape(truth.shape)
         observed = None if truth.shape != X.shape else observed_values(self, samples.inputs)
         return r2_of_values(truth, prediction, sample_weight, observed)
 
@@ -249,6 +254,6 @@ class DenoisingRegressor(RegressorMixin, BaseAutoencoder):
 
     def _corrupted(self, samples: Samples, noise: Any) -> Samples:
         """Add noise to clean samples, the same at every call; it is silent outside training."""
-        images = samples.inputs.reshape(-1, *self._input_shape)
-        noisy = np.asarray(noise(images, training=True)).reshape(samples.inputs.shape)
+        noisy = np.asarray(noise(self._network_inputs(samples.inputs)[:], training=True))
+        noisy = restored(noisy, self.scaler_).reshape(samples.inputs.shape)
         return replace(samples, inputs=noisy, targets=samples.inputs)

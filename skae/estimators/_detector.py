@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 from sklearn.base import OutlierMixin
 
-from skae import thresholds
+from skae import scores, thresholds
 from skae._contracts import FloatArray
 from skae._explanations import column_labels
 from skae._sklearn import HasMethods, Interval, StrOptions
@@ -26,6 +26,7 @@ from skae.estimators._calibration import (
 from skae.estimators._docs import documented
 from skae.estimators._explanations import error_frame, explanation
 from skae.estimators._samples import FitData
+from skae.estimators._scores import anomaly_scores, learn_score
 from skae.estimators._snapshots import of_one_fit
 
 
@@ -40,6 +41,11 @@ class ReconstructionOutlierDetector(OutlierMixin, BaseAutoencoder):
 
     Parameters
     ----------
+    anomaly_score : {"auto", "combined", "mahalanobis", "neighbors", "error"} or object, \
+            default="auto"
+        How unusual a sample is, see :mod:`skae.scores`. "error" is its reconstruction error.
+        "auto" is "combined" where columns are standardized (see `scale`) and `error` is "auto",
+        and "error" otherwise. An object has the methods of :class:`skae.scores.BaseScore`.
     error : {"auto", "absolute", "squared"} or callable, default="auto"
         Error of a value; the error of a sample is its mean. "auto" is absolute for a loss of mean
         absolute error and squared otherwise. A callable takes the inputs and the
@@ -48,17 +54,18 @@ class ReconstructionOutlierDetector(OutlierMixin, BaseAutoencoder):
     threshold : {"std", "quantile", "mad", "iqr", "pot"}, float or rule, default="std"
         Rule that turns training errors into the threshold, see :mod:`skae.thresholds`; a number is
         the threshold itself. ``threshold__*`` is routed to the rule.
-    n_std : float, default=1.0
-        Standard deviations above the mean error at which ``threshold="std"`` lies.
+    n_std : float, default=2.0
+        Standard deviations above the mean score at which ``threshold="std"`` lies.
     contamination : float in (0, 0.5] or "auto", default="auto"
         Fraction of outliers in the training samples, as in
         :class:`~sklearn.ensemble.IsolationForest`; overrides `threshold`. "auto" leaves it to
         `threshold`.
-    calibration : {"training", "held_out"} or int, default="training"
-        Samples whose errors give the threshold. Training errors are optimistic: "held_out" takes
-        those of the validation samples (`X_val`, or `validation_split`, which must then be
-        given), an int cross-fits with as many folds, in which every sample is scored by a network
-        that has not seen it.
+    calibration : {"auto", "training", "held_out"} or int, default="auto"
+        Samples whose scores give the threshold. Those of the training samples are optimistic:
+        "held_out" takes the validation samples (`X_val`, or `validation_split`, which must then
+        be given), an int cross-fits with as many folds, in which every sample is scored by a
+        network that has not seen it. "auto" cross-fits a built-in network with 5 folds on fewer
+        than 1,000 samples, and takes the training samples otherwise.
 
     Attributes
     ----------
@@ -94,12 +101,16 @@ class ReconstructionOutlierDetector(OutlierMixin, BaseAutoencoder):
     _routing_prefixes = BaseAutoencoder._routing_prefixes | {"threshold"}
     _parameter_constraints: ClassVar[dict[str, Any]] = {
         **BaseAutoencoder._parameter_constraints,
+        "anomaly_score": [
+            StrOptions({"auto", "error", *scores.NAMED}),
+            HasMethods(["fit", "score_samples", "feature_scores"]),
+        ],
         "error": [StrOptions({"auto", "absolute", "squared"}), callable],
         "threshold": [str, Real, HasMethods(["threshold"])],
         "n_std": [Interval(Real, 0, None, closed="left")],
         "contamination": [StrOptions({"auto"}), Interval(Real, 0, 0.5, closed="right")],
         "calibration": [
-            StrOptions({"training", "held_out"}),
+            StrOptions({"auto", "training", "held_out"}),
             Interval(Integral, 2, None, closed="left"),
         ],
     }
@@ -115,17 +126,19 @@ class ReconstructionOutlierDetector(OutlierMixin, BaseAutoencoder):
         activation: Any = "relu",
         output_activation: Any = None,
         input_shape: tuple[int, ...] | None = None,
+        scale: bool | str = "auto",
+        anomaly_score: Any = "auto",
         error: Any = "auto",
         threshold: Any = "std",
-        n_std: float = 1.0,
+        n_std: float = 2.0,
         contamination: float | str = "auto",
-        calibration: str | int = "training",
+        calibration: str | int = "auto",
         noise: Any = None,
-        optimizer: Any = "adam",
+        optimizer: Any = "auto",
         loss: Any = "mse",
         metrics: Any = None,
-        epochs: int = 100,
-        batch_size: int = 32,
+        epochs: int | str = "auto",
+        batch_size: int = 256,
         shuffle: bool = True,
         validation_split: float = 0.0,
         early_stopping: bool = False,
@@ -151,7 +164,7 @@ class ReconstructionOutlierDetector(OutlierMixin, BaseAutoencoder):
 
     @of_one_fit
     def score_samples(self, X: Any) -> FloatArray:
-        """Compute the negative reconstruction error of every sample.
+        """Compute the negative anomaly score of every sample.
 
         Parameters
         ----------
@@ -163,7 +176,8 @@ class ReconstructionOutlierDetector(OutlierMixin, BaseAutoencoder):
         scores : ndarray of shape (n_samples,)
             float64; higher is more normal.
         """
-        return -self.reconstruction_error(X)
+        X, _ = self._check_inputs(X)
+        return -anomaly_scores(self, X)
 
     @of_one_fit
     def decision_function(self, X: Any) -> FloatArray:
@@ -219,7 +233,7 @@ class ReconstructionOutlierDetector(OutlierMixin, BaseAutoencoder):
         self : ReconstructionOutlierDetector
             The estimator with a new ``threshold_`` and ``offset_``.
         """
-        errors = self.reconstruction_error(X)
+        errors = -self.score_samples(X)
         if y is None and max_fpr is not None:
             y = np.ones(len(errors))
         if y is None and beta != 1.0:
@@ -295,6 +309,7 @@ class ReconstructionOutlierDetector(OutlierMixin, BaseAutoencoder):
         rule = threshold_rule(self)
         check_calibration(self.calibration, data, mode)
         super()._train(data, mode, bridge)
+        self.score_ = learn_score(self, data.samples)
         self.training_errors_ = errors_of(self, data.samples)
         errors, weights = calibration_errors(self, data)
         self.calibration_errors_ = errors

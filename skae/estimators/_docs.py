@@ -28,19 +28,25 @@ output_activation : str, callable or None, default=None
 input_shape : tuple of int or None, default=None
     Shape of one sample, to which the rows of a 2-D `X` are reshaped internally. None takes
     the shape from `X`.
+scale : bool or "auto", default="auto"
+    Whether the network sees standardized columns: less their mean, divided by their standard
+    deviation. Losses, errors and ``score`` are in these units then; reconstructions and decoded
+    codes in those of `X`. "auto" standardizes tables for built-in networks, unless
+    `output_activation` or `loss` needs values in a range.
 noise : str, keras.layers.Layer or None, default=None
     Noise added to the input during training, drawn anew for every batch: "gaussian",
     "uniform", "masking" (or "dropout"), "salt_and_pepper", or a Keras layer. ``noise__*``
     is routed to a noise by name. None adds none.
-optimizer : str, class or keras.optimizers.Optimizer, default="adam"
-    As Keras takes it; ``optimizer__learning_rate`` is routed to it.
+optimizer : str, class or keras.optimizers.Optimizer, default="auto"
+    As Keras takes it; ``optimizer__learning_rate`` is routed to it. "auto" is "adam", with a
+    learning rate of 0.003 for built-in networks.
 loss : str, callable or keras.losses.Loss, default="mse"
     As Keras takes it.
 metrics : list, dict, str, callable or None, default=None
     As Keras takes them; their values by epoch are in ``history_``.
-epochs : int, default=100
-    Passes over the training samples.
-batch_size : int, default=32
+epochs : int or "auto", default="auto"
+    Passes over the training samples. "auto" makes as many as give 1,000 steps, at least one.
+batch_size : int, default=256
     Samples in a batch; the last, smaller batch is never dropped.
 shuffle : bool, default=True
     Whether to shuffle the samples before every epoch.
@@ -86,6 +92,8 @@ engine_ : str
     "compiled" or "keras": how the network was trained.
 callbacks_ : list of keras.callbacks.Callback
     The callbacks that ran in the last fit. Not pickled.
+scaler_ : sklearn.preprocessing.StandardScaler or None
+    Means and standard deviations of the columns; None where they are not standardized.
 n_features_in_ : int
     Number of values per sample.
 feature_names_in_ : ndarray of shape (`n_features_in_`,)

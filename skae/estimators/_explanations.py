@@ -13,6 +13,8 @@ from skae import engine
 from skae._contracts import FloatArray
 from skae._explanations import row_labels, top_features
 from skae._messages import did_you_mean
+from skae.estimators._scaling import restored
+from skae.estimators._scores import anomaly_scores, feature_parts
 
 Groups = Mapping[str, Any] | None
 # Columns that an error names.
@@ -21,8 +23,8 @@ _SHOWN = 20
 
 def error_frame(detector: Any, X: Any, values: FloatArray, groups: Groups) -> pd.DataFrame:
     """Return the error of every value of checked samples, summed by group."""
-    shaped = values.reshape(-1, *detector._input_shape)
-    errors = engine.run_errors(detector._deferred, shaped, detector._error, per="value")
+    inputs = detector._network_inputs(values)
+    errors = engine.run_errors(detector._deferred, inputs, detector._error, per="value")
     frame = pd.DataFrame(
         np.asarray(errors, np.float64).reshape(values.shape),
         index=row_labels(X, len(values)),
@@ -36,17 +38,26 @@ def explanation(
 ) -> pd.DataFrame:
     """Return the features with the largest errors of every outlier."""
     labels = row_labels(X, len(values))
-    outliers = np.flatnonzero(detector._sample_errors(values) > detector.threshold_)
+    outliers = np.flatnonzero(anomaly_scores(detector, values) > detector.threshold_)
     values = values[outliers]
-    errors = error_frame(detector, None, values, groups)
-    reconstruction = detector._run("model", values).reshape(values.shape)
+    errors = part_frame(detector, values, groups)
+    reconstruction = restored(detector._run("model", values), detector._output_scaler)
     names = _feature_labels(detector)
     value, rebuilt = [
         pd.DataFrame(table, columns=names).reindex(columns=errors.columns)
-        for table in (values, reconstruction)
+        for table in (values, reconstruction.reshape(values.shape))
     ]
     errors = errors.set_axis(labels[outliers])
     return top_features(errors, value, rebuilt, positions=outliers, n_features=n_features)
+
+
+def part_frame(detector: Any, values: FloatArray, groups: Groups = None) -> pd.DataFrame:
+    """Return the part of every value in the anomaly score; its error, where that is the score."""
+    if detector.score_ is None:
+        return error_frame(detector, None, values, groups)
+    parts = feature_parts(detector, values)
+    frame = pd.DataFrame(parts, columns=_feature_labels(detector))
+    return frame if groups is None else _summed(frame, groups)
 
 
 def _summed(frame: pd.DataFrame, groups: Mapping[str, Any]) -> pd.DataFrame:

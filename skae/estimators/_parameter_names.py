@@ -54,8 +54,9 @@ def check_parameter_names(estimator: Any) -> None:
         stray = name.endswith("_") and not is_fitted
         if stray or not (name.startswith("_") or name.endswith("_")):
             _check_routed(estimator, name, known)
+    compiled = estimator._compile_parameters()
     for name in _MODULES:
-        _check_compiled(name, getattr(estimator, name), estimator._routed(name))
+        _check_compiled(name, compiled[name], estimator._routed(name))
 
 
 def _check_routed(estimator: Any, name: str, known: set[str]) -> None:

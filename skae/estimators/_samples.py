@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 from sklearn.base import is_regressor
@@ -14,14 +14,9 @@ from sklearn.model_selection import train_test_split
 from skae._contracts import Batchable, FloatArray, Shape
 from skae._validation import check_input_shape, check_rows, check_targets, check_weights
 from skae.engine import DeferredNetwork, Stream, is_stream
+from skae.estimators._scaling import Scalers, Shapes, standardized
 
-
-class Shapes(NamedTuple):
-    """Shapes of one sample: in `X`, as the network's input, and as its output."""
-
-    sample: Shape
-    input: Shape
-    output: Shape
+Batch = tuple[FloatArray, FloatArray | None, FloatArray | None]
 
 
 @dataclass(frozen=True)
@@ -45,9 +40,13 @@ class Samples:
         pick = lambda array: None if array is None else array[indices]  # noqa: E731
         return Samples(self.inputs[indices], pick(self.targets), pick(self.sample_weight))
 
-    def batches(self) -> Iterator[FloatArray]:
-        """Iterate over the inputs, as one batch."""
-        yield self.inputs
+    def batches(self) -> Iterator[Batch]:
+        """Iterate over inputs, targets and weights, as one batch."""
+        yield self.inputs, self.targets, self.sample_weight
+
+    def n_steps(self, batch_size: int) -> int:
+        """Return the number of batches in an epoch."""
+        return math.ceil(len(self.inputs) / batch_size)
 
     def with_weight(self) -> Samples:
         """Return the samples whose weight is not zero."""
@@ -69,8 +68,8 @@ class Samples:
         )
         return self.take(np.sort(training)), self.take(np.sort(validation))
 
-    def batchable(self, shapes: Shapes) -> Batchable:
-        """Give the arrays the shapes that the model takes, and the weights a mean of 1.
+    def batchable(self, shapes: Shapes, scalers: Scalers) -> Batchable:
+        """Give the arrays the shapes and units of the model, and the weights a mean of 1.
 
         Keras divides the loss of a batch by its number of samples, not by the sum of their weights:
         unscaled weights would change the size of the steps.
@@ -82,8 +81,8 @@ class Samples:
             weights = weights / weights.max()  # the sum of huge weights overflows
             weights = (weights / weights.mean()).astype(np.float32)
         return Batchable(
-            self.inputs.reshape(-1, *shapes.input),
-            None if targets is None else targets.reshape(-1, *shapes.output),
+            standardized(self.inputs, scalers[0], shapes.input),
+            None if targets is None else standardized(targets, scalers[1], shapes.output),
             weights,
         )
 
@@ -103,13 +102,24 @@ class StreamedSamples:
 
     def __init__(self, source: Any, name: str = "X") -> None:
         self._stream = Stream(source, name)
+        self._n_steps: int | None = None
         first = self._stream.first_batch
         self.inputs, self.targets = first[0], first[1] if len(first) > 1 else None
 
-    def batches(self) -> Iterator[FloatArray]:
-        """Iterate over the inputs once, flattened."""
-        for inputs, *_ in self._stream.batches():
-            yield inputs.reshape(len(inputs), -1)
+    def batches(self) -> Iterator[Batch]:
+        """Iterate once over flat inputs, targets and weights."""
+        self._n_steps = 0
+        for inputs, *others in self._stream.batches():
+            self._n_steps += 1
+            targets, weight = (*others, None, None)[:2]
+            weight = None if weight is None else weight.reshape(-1)
+            yield inputs.reshape(len(inputs), -1), targets, weight
+
+    def n_steps(self, batch_size: int) -> int:
+        """Return the number of batches in an epoch."""
+        if self._n_steps is None:
+            self._n_steps = sum(1 for _ in self.batches())
+        return self._n_steps
 
     def with_weight(self) -> StreamedSamples:
         """Return all samples."""
@@ -123,9 +133,16 @@ class StreamedSamples:
             "early_stopping=False."
         )
 
-    def batchable(self, shapes: Shapes) -> Batchable:
-        """Return the stream as it is."""
-        return Batchable(self._stream)
+    def batchable(self, shapes: Shapes, scalers: Scalers) -> Batchable:
+        """Return the stream, in the units of the model."""
+        if scalers[0] is None:
+            return Batchable(self._stream)
+
+        def in_units(batch: list[FloatArray]) -> list[FloatArray]:
+            pairs = zip(batch[:2], scalers, (shapes.input, shapes.output), strict=False)
+            return [*(standardized(*pair) for pair in pairs), *batch[2:]]
+
+        return Batchable(self._stream.mapped(in_units))
 
 
 @dataclass(frozen=True)

@@ -44,6 +44,11 @@ if "__sklearn_tags__" not in vars(BaseWrapper):
     BaseWrapper.__sklearn_tags__ = BaseEstimator.__sklearn_tags__
 
 
+_AUTO = "adam"
+# Of built-in networks, which few steps have to train.
+_LEARNING_RATE = 0.003
+
+
 class Hidden:
     """An attribute of a base class that an estimator must not have."""
 
@@ -152,7 +157,8 @@ class KerasWrapper(BaseWrapper):
             return  # it was compiled with them
         defaults = inspect.signature(type(self)).parameters
         for name, value in self._compile_parameters().items():
-            if name not in defaults or not same(value, defaults[name].default):
+            is_auto = name == "optimizer" and same(value, _AUTO)
+            if name not in defaults or not (is_auto or same(value, defaults[name].default)):
                 raise ValueError(
                     f"{name}={value!r} would have no effect, because the model that "
                     f"model={self.model!r} returned is compiled already; leave {name} out, or "
@@ -162,6 +168,10 @@ class KerasWrapper(BaseWrapper):
     def _compile_parameters(self) -> dict[str, Any]:
         prefixes = ("compile__", "optimizer", "loss", "metrics", "jit_compile")
         params = self.get_params(deep=False)
+        if same(self.optimizer, "auto"):
+            rate = {"optimizer__learning_rate": _LEARNING_RATE}
+            params = {**(rate if isinstance(self.model, str) else {}), **params}
+            params["optimizer"] = _AUTO
         return {name: params[name] for name in sorted(params) if name.startswith(prefixes)}
 
     def __sklearn_clone__(self) -> Self:

@@ -99,15 +99,16 @@ class VariationalAutoencoder(AutoencoderTransformer):
         activation: Any = "relu",
         output_activation: Any = None,
         input_shape: tuple[int, ...] | None = None,
+        scale: bool | str = "auto",
         beta: float = 1.0,
         capacity: float | None = None,
         kl_warmup_epochs: int = 0,
         noise: Any = None,
-        optimizer: Any = "adam",
+        optimizer: Any = "auto",
         loss: Any = "mse",
         metrics: Any = None,
-        epochs: int = 100,
-        batch_size: int = 32,
+        epochs: int | str = "auto",
+        batch_size: int = 256,
         shuffle: bool = True,
         validation_split: float = 0.0,
         early_stopping: bool = False,
@@ -203,12 +204,13 @@ class VariationalAutoencoder(AutoencoderTransformer):
         if not isinstance(n_draws, Integral) or n_draws < 1:
             raise ValueError(f"n_draws must be a positive integer, got {n_draws!r}.")
         mu, log_var = self.posterior(X)
-        samples, _ = self._check_inputs(X)
+        X, _ = self._check_inputs(X)
+        samples = self._network_inputs(X)[:].reshape(X.shape)
         rng = check_random_state(random_state)
         loss, losses = loss_of(type(self), self._deferred), np.zeros(len(samples))
         for _ in range(n_draws):
             codes = mu + np.exp(log_var / 2) * rng.normal(size=mu.shape)
-            decoded = self.inverse_transform(codes.astype(np.float32)).reshape(samples.shape)
+            decoded = self._decode(codes.astype(np.float32)).reshape(samples.shape)
             losses += _sample_losses(loss, samples, decoded) / n_draws
         return -(samples.shape[1] * losses + _divergence(mu, log_var))
 

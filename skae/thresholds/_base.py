@@ -6,14 +6,13 @@ from abc import ABC, abstractmethod
 from typing import ClassVar
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 from sklearn.base import BaseEstimator
 from sklearn.utils import check_array
 
 from skae._sklearn import Interval
+from skae._statistics import FloatVector, counts_of
 from skae._validation import check_number, check_threshold
-
-FloatVector = NDArray[np.float64]
 
 
 class BaseThreshold(BaseEstimator, ABC):
@@ -90,35 +89,4 @@ def _check_samples(
         raise ValueError("sample_weight is 0 for every sample; at least one must be positive.")
     is_positive = weight > 0
     values, weight = values[is_positive], weight[is_positive]
-    relative = weight / weight.max()  # squares of tiny or huge weights leave the range of floats
-    effective = relative.sum() ** 2 / (relative**2).sum()
-    # Continuous in the weights, and never true for whole numbers.
-    if weight.sum() < effective:
-        weight = relative * (effective / relative.sum())
-    return values, weight
-
-
-def ranked(
-    errors: FloatVector, counts: FloatVector, level: float
-) -> tuple[FloatVector, FloatVector, FloatVector]:
-    """Return the errors in ascending order, their counts, and where their copies end.
-
-    Every error takes as much of a line as its count. The ends are measured from the place of the
-    quantile, which is the mean of the unit interval that follows.
-    """
-    order = np.argsort(errors, kind="stable")
-    ends = np.cumsum(counts[order])
-    return errors[order], counts[order], ends - (ends[-1] - 1.0) * level
-
-
-def weighted_quantile(errors: FloatVector, counts: FloatVector, level: float) -> float:
-    """Return `numpy.quantile` (linear) of the errors, each repeated as often as its count says.
-
-    Linear interpolation between two samples is the mean over a unit interval of the line on which
-    each sample takes 1, so the same mean extends it to counts with fractions, continuously.
-    """
-    ordered, _, ends = ranked(errors, counts, level)
-    fraction = np.diff(np.clip(ends, 0.0, 1.0), prepend=0.0)
-    # From the error that takes most of the interval, as in NumPy: results are equal bit for bit.
-    nearest = ordered[ordered.shape[0] - 1 - np.argmax(fraction[::-1])]
-    return float(nearest + fraction @ (ordered - nearest))
+    return values, counts_of(weight)

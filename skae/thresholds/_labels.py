@@ -5,9 +5,10 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from skae._statistics import FloatVector
 from skae._validation import FRACTION, NON_NEGATIVE, check_number, check_outlier_labels
 
-from ._base import FloatVector, check_errors
+from ._base import check_errors
 
 
 def threshold_from_labels(

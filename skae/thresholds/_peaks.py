@@ -11,8 +11,9 @@ import numpy as np
 from scipy.optimize import minimize_scalar
 
 from skae._sklearn import Interval
+from skae._statistics import FloatVector, ranked, weighted_quantile
 
-from ._base import BaseThreshold, FloatVector, ranked, weighted_quantile
+from ._base import BaseThreshold
 
 # With ten excesses, the standard error of the shape is already about 0.3.
 MIN_EXCESSES = 10

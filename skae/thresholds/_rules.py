@@ -8,9 +8,10 @@ from typing import ClassVar
 import numpy as np
 
 from skae._sklearn import Interval
+from skae._statistics import FloatVector, weighted_quantile
 from skae._validation import NON_NEGATIVE
 
-from ._base import BaseThreshold, FloatVector, weighted_quantile
+from ._base import BaseThreshold
 
 # Median absolute deviation to standard deviation of a normal distribution: 1 / Phi^-1(3/4).
 NORMAL_MAD_SCALE = 1.482602218505602

@@ -1,0 +1,144 @@
+"""Standardized columns: the units in which built-in networks see a table.
+
+The statistics are those of scikit-learn's `StandardScaler`. They are applied here, block by block,
+because a call of its ``transform`` takes longer than a small network.
+"""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+import keras
+import numpy as np
+from sklearn.base import is_regressor
+from sklearn.preprocessing import StandardScaler
+
+from skae._contracts import FloatArray, Shape
+
+Scalers = tuple[StandardScaler | None, StandardScaler | None]
+# Larger tables are standardized while they are read, so that they aren't copied as a whole.
+_COPIED_BYTES = 256 * 2**20
+# Statistics are computed in blocks of this size, because scikit-learn copies what it gets.
+_BLOCK_BYTES = 32 * 2**20
+# Losses of ratios and of probabilities, which standardized values have none of.
+_NEED_UNITS = frozenset(
+    {
+        "binarycrossentropy",
+        "binaryfocalcrossentropy",
+        "categoricalcrossentropy",
+        "cosinesimilarity",
+        "kldivergence",
+        "meanabsolutepercentageerror",
+        "meansquaredlogarithmicerror",
+        "poisson",
+    }
+)
+# Squares of larger values leave float32, in which networks run.
+_LARGEST = 1e9
+
+
+class Shapes(NamedTuple):
+    """Shapes of one sample: in `X`, as the network's input, and as its output."""
+
+    sample: Shape
+    input: Shape
+    output: Shape
+
+
+class Standardized:
+    """Rows in standard deviations from the mean, computed when they are read.
+
+    Parameters
+    ----------
+    rows : ndarray of shape (n_samples, n_features)
+    scaler : StandardScaler
+    shape : tuple of int
+        Of one sample as the network takes it.
+    """
+
+    def __init__(self, rows: FloatArray, scaler: StandardScaler, shape: Shape) -> None:
+        self.computed_from, self._scaler = rows, scaler
+        self.shape, self.dtype = (len(rows), *shape), np.dtype(keras.config.floatx())
+
+    def __len__(self) -> int:
+        return self.shape[0]
+
+    def __getitem__(self, index: Any) -> FloatArray:
+        values = self.computed_from[index] - self._scaler.mean_
+        values /= self._scaler.scale_
+        np.clip(values, -_LARGEST, _LARGEST, out=values)
+        return values.astype(self.dtype, copy=False).reshape(-1, *self.shape[1:])
+
+
+def standardized(rows: FloatArray, scaler: StandardScaler | None, shape: Shape) -> Any:
+    """Return flat samples in the units and the shape that a network takes.
+
+    Parameters
+    ----------
+    rows : ndarray of shape (n_samples, ...)
+    scaler : StandardScaler or None
+        None: the units stay as they are.
+    shape : tuple of int
+    """
+    if scaler is None:
+        return rows.reshape(-1, *shape)
+    lazy = Standardized(rows.reshape(len(rows), -1), scaler, shape)
+    is_large = rows.nbytes > _COPIED_BYTES or isinstance(rows, np.memmap)
+    return lazy if is_large else lazy[:]
+
+
+def restored(values: FloatArray, scaler: StandardScaler | None) -> FloatArray:
+    """Return what a network gave in the units of the samples, inverse to `standardized`."""
+    if scaler is None:
+        return values
+    flat = values.reshape(len(values), -1)
+    return (flat * scaler.scale_ + scaler.mean_).reshape(values.shape)
+
+
+def is_scaled(fit: Any, shapes: Shapes) -> bool:
+    """Return whether a network sees standardized columns, as the parameter `scale` asks for it."""
+    needs_units = _needs_units(fit.loss)
+    if fit.scale == "auto":
+        is_table = len(shapes.input) == len(shapes.output) == 1
+        is_free = fit.output_activation in (None, "linear") and not needs_units
+        return isinstance(fit.model, str) and is_table and is_free
+    if fit.scale and needs_units:
+        raise ValueError(
+            f"scale=True standardizes columns, but loss={fit.loss!r} is not meant for negative "
+            "values; set scale=False, or loss='mse'."
+        )
+    return bool(fit.scale)
+
+
+def _needs_units(loss: Any) -> bool:
+    function = keras.losses.get(loss) if isinstance(loss, str) else loss
+    name = getattr(function, "__name__", type(function).__name__)
+    return name.lower().replace("_", "") in _NEED_UNITS
+
+
+def learn_scalers(fit: Any, samples: Any, shapes: Shapes) -> Scalers:
+    """Return the means and standard deviations of a network's inputs and of its outputs.
+
+    Parameters
+    ----------
+    fit : estimator
+    samples : Samples or StreamedSamples
+    shapes : Shapes
+    """
+    if not is_scaled(fit, shapes):
+        return None, None
+    inputs, targets = StandardScaler(), StandardScaler()
+    for values, clean, weight in samples.batches():
+        _learn(inputs, values, weight)
+        if clean is not None:
+            _learn(targets, clean, weight)
+    has_targets = is_regressor(fit) and hasattr(targets, "mean_")
+    return inputs, targets if has_targets else inputs
+
+
+def _learn(scaler: StandardScaler, values: FloatArray, weight: FloatArray | None) -> None:
+    rows = values.reshape(len(values), -1)
+    n_rows = max(_BLOCK_BYTES // rows[:1].nbytes, 1)
+    for start in range(0, len(rows), n_rows):
+        block = slice(start, start + n_rows)
+        scaler.partial_fit(rows[block], sample_weight=None if weight is None else weight[block])

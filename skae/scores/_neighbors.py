@@ -1,0 +1,107 @@
+"""The distance of a sample from its neighbors among the training samples."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Self
+
+import numpy as np
+
+from skae._statistics import FloatVector
+
+from ._base import BaseScore, Table, log_scores, median_of, parts_of
+
+# Samples to compare with: the ranking hardly changes with more, and scoring takes longer.
+_MOST_KEPT = 500
+_BLOCK_BYTES = 8 * 2**20
+
+
+class NeighborScore(BaseScore):
+    r"""Distance of the sample from a neighbor among the training samples.
+
+    Of `n` training samples, at most 500, it is the Euclidean distance to the
+    :math:`\sqrt n`-th nearest one [1]_: far enough to see past a small group of similar outliers,
+    and no network is needed, which could learn them. The part of feature `j` is the score times
+    the fraction that its difference from that neighbor has in the squared distance.
+
+    Parameters
+    ----------
+    random_state : int, default=0
+        Seeds the choice of the samples to keep.
+
+    Attributes
+    ----------
+    neighbors_ : ndarray of shape (n_kept, n_features)
+        The training samples that were kept.
+    counts_ : ndarray of shape (n_kept,)
+        How many samples each counts for.
+    median_ : float
+        Median distance of the training samples.
+
+    References
+    ----------
+    .. [1] S. Ramaswamy, R. Rastogi and K. Shim (2000). "Efficient Algorithms for Mining Outliers
+       from Large Data Sets". SIGMOD. :doi:`10.1145/342009.335437`
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from skae.scores import NeighborScore
+    >>> X = np.random.default_rng(0).normal(size=(400, 2))
+    >>> score = NeighborScore().fit(X, X)
+    >>> near, far = score.score_samples(np.array([[0.0, 0.0], [9.0, 9.0]]), X[:2])
+    >>> bool(near < far)
+    True
+    """
+
+    def __init__(self, random_state: int = 0) -> None:
+        self.random_state = random_state
+
+    def fit(self, X: Table, residuals: Table, sample_weight: FloatVector | None = None) -> Self:
+        """Keep samples to compare with."""
+        counts = np.ones(len(X)) if sample_weight is None else sample_weight
+        rows = np.arange(len(X))
+        if len(X) > _MOST_KEPT:
+            rng = np.random.default_rng(self.random_state)
+            rows = np.sort(rng.choice(len(X), _MOST_KEPT, replace=False))
+        self.neighbors_, self.counts_ = np.asarray(X[rows], np.float64), counts[rows]
+        self.median_ = median_of(self._distances(X), counts)
+        return self
+
+    def score_samples(self, X: Table, residuals: Table) -> FloatVector:
+        """Return the score of every sample; higher is more anomalous."""
+        return log_scores(self._distances(X), self.median_)
+
+    def feature_scores(self, X: Table, residuals: Table) -> Table:
+        """Return the part of every feature in the scores; it sums to the score of its sample."""
+        chosen = [self._chosen(squares) for _, squares in self._blocks(X)]
+        differences = X - self.neighbors_[np.concatenate(chosen)]
+        return parts_of(self.score_samples(X, residuals), differences**2)
+
+    def _distances(self, X: Table) -> FloatVector:
+        parts = [norms + self._nearest(squares) for norms, squares in self._blocks(X)]
+        return np.sqrt(np.maximum(np.concatenate(parts), 0))
+
+    def _nearest(self, squares: Table) -> FloatVector:
+        if (self.counts_ == 1).all():  # half the time of finding out which neighbor it is
+            return np.partition(squares, self._rank - 1, axis=1)[:, self._rank - 1]
+        return np.take_along_axis(squares, self._chosen(squares)[:, None], axis=1)[:, 0]
+
+    def _chosen(self, squares: Table) -> Table:
+        """Return the neighbor at which the samples up to it count for as many as the rank."""
+        order = np.argsort(squares, axis=1, kind="stable")
+        is_reached = np.cumsum(self.counts_[order], axis=1) >= self._rank
+        return np.take_along_axis(order, is_reached.argmax(axis=1)[:, None], axis=1)[:, 0]
+
+    @property
+    def _rank(self) -> int:
+        return max(int(np.sqrt(self.counts_.sum())), 1)
+
+    def _blocks(self, X: Table) -> Iterator[tuple[FloatVector, Table]]:
+        """Yield squared norms of samples, and squared distances less these, block by block."""
+        kept = self.neighbors_
+        kept_norms = np.einsum("ij,ij->i", kept, kept)
+        size = max(_BLOCK_BYTES // kept.shape[0] // 8, 1)
+        for start in range(0, max(len(X), 1), size):
+            rows = np.asarray(X[start : start + size], np.float64)
+            yield np.einsum("ij,ij->i", rows, rows), kept_norms - 2 * (rows @ kept.T)
