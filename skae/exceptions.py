@@ -21,3 +21,7 @@ class OutlierLabelWarning(UserWarning):
 
 class ThresholdWarning(UserWarning):
     """A threshold given as a number flags all training samples or none."""
+
+
+class FeatureScaleWarning(UserWarning):
+    """One column outweighs all others in the loss, because columns are not standardized."""

@@ -27,6 +27,7 @@ from skae._sklearn import (
 from skae._validation import check_rows, check_weights, warn_of_labels
 from skae.errors import SquaredError
 from skae.estimators._callbacks import gather_callbacks
+from skae.estimators._convergence import warn_of_failure, warn_of_scale
 from skae.estimators._losses import check_loss_and_error
 from skae.estimators._parameter_names import check_parameter_names
 from skae.estimators._pickling import pickled_state, unpickled_state
@@ -251,7 +252,10 @@ class BaseAutoencoder(CallbackSupportMixin, KerasWrapper):
             )
             if data.network is None:
                 warn_of_latent_dim(fit)
+                warn_of_scale(fit, data.samples)
             fit._train(data, mode, bridge)
+            if mode != "partial":
+                warn_of_failure(fit, data.samples)
             fit._deferred.forget_model()
 
     def _check_data(

@@ -19,7 +19,6 @@ from skae.estimators._samples import FitData, Samples
 from skae.estimators._scores import anomaly_scores
 from skae.exceptions import ThresholdWarning
 
-
 # "auto" cross-fits fewer samples than this, whose training errors say little of others.
 _FEW = 1000
 _AUTO_FOLDS = 5

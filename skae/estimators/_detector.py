@@ -24,7 +24,7 @@ from skae.estimators._calibration import (
     warn_of_number,
 )
 from skae.estimators._docs import documented
-from skae.estimators._explanations import error_frame, explanation
+from skae.estimators._explanations import error_frame, explanation, part_frame
 from skae.estimators._samples import FitData
 from skae.estimators._scores import anomaly_scores, learn_score
 from skae.estimators._snapshots import of_one_fit
@@ -272,17 +272,37 @@ class ReconstructionOutlierDetector(OutlierMixin, BaseAutoencoder):
         return error_frame(self, X, values, groups)
 
     @of_one_fit
+    def feature_scores(self, X: Any, groups: Mapping[str, Any] | None = None) -> pd.DataFrame:
+        """Compute the part of every value in the anomaly score.
+
+        Parameters
+        ----------
+        X : array-like or dataframe of shape (n_samples, n_features) or (n_samples, ...)
+            Table, images or sequences.
+        groups : mapping of str to list of str or int, default=None
+            Columns that belong together, as in `feature_errors`.
+
+        Returns
+        -------
+        scores : DataFrame of shape (n_samples, n_features)
+            The sum of a row is minus its ``score_samples``. Where the score is the reconstruction
+            error, these are the `feature_errors`, whose mean it is.
+        """
+        values, _ = self._check_inputs(X)
+        return part_frame(self, X, values, groups)
+
+    @of_one_fit
     def explain(
         self, X: Any, n_features: int = 3, groups: Mapping[str, Any] | None = None
     ) -> pd.DataFrame:
-        """Explain outliers by their features with the largest errors.
+        """Explain outliers by their features with the largest parts in the anomaly score.
 
         Parameters
         ----------
         X : array-like or dataframe of shape (n_samples, n_features) or (n_samples, ...)
             Table, images or sequences.
         n_features : int, default=3
-            Features to name for each outlier, those with the largest errors.
+            Features to name for each outlier, those with the largest parts.
         groups : mapping of str to list of str or int, default=None
             Columns that belong together, as in `feature_errors`; a group has neither value nor
             reconstruction.
@@ -291,10 +311,11 @@ class ReconstructionOutlierDetector(OutlierMixin, BaseAutoencoder):
         -------
         explanation : DataFrame
             For every outlier by `predict`, `n_features` rows with "row" (its label in
-            `X`), "position" (counted from 0), "feature", "value", "reconstruction", "error" and
-            "share", the fraction of the sum of the sample's errors. Samples in the order of `X`,
-            features by error. :func:`skae.inspection.explain` explains selected samples, and
-            those of a whole pipeline by its original columns.
+            `X`), "position" (counted from 0), "feature", "value", "reconstruction", "error" (the
+            feature's part in the score, see `feature_scores`) and "share", the fraction of the
+            sum of the sample's parts. Samples in the order of `X`, features by part.
+            :func:`skae.inspection.explain` explains selected samples, and those of a whole
+            pipeline by its original columns.
         """
         values, _ = self._check_inputs(X)
         return explanation(self, X, values, n_features, groups)

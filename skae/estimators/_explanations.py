@@ -40,7 +40,7 @@ def explanation(
     labels = row_labels(X, len(values))
     outliers = np.flatnonzero(anomaly_scores(detector, values) > detector.threshold_)
     values = values[outliers]
-    errors = part_frame(detector, values, groups)
+    errors = part_frame(detector, None, values, groups)
     reconstruction = restored(detector._run("model", values), detector._output_scaler)
     names = _feature_labels(detector)
     value, rebuilt = [
@@ -51,12 +51,12 @@ def explanation(
     return top_features(errors, value, rebuilt, positions=outliers, n_features=n_features)
 
 
-def part_frame(detector: Any, values: FloatArray, groups: Groups = None) -> pd.DataFrame:
+def part_frame(detector: Any, X: Any, values: FloatArray, groups: Groups) -> pd.DataFrame:
     """Return the part of every value in the anomaly score; its error, where that is the score."""
     if detector.score_ is None:
-        return error_frame(detector, None, values, groups)
+        return error_frame(detector, X, values, groups)
     parts = feature_parts(detector, values)
-    frame = pd.DataFrame(parts, columns=_feature_labels(detector))
+    frame = pd.DataFrame(parts, row_labels(X, len(values)), _feature_labels(detector))
     return frame if groups is None else _summed(frame, groups)
 
 

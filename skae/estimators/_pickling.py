@@ -5,9 +5,10 @@ The file format of Keras depends on its version, and a model has attributes that
 
 from __future__ import annotations
 
+import inspect
 import warnings
 from collections.abc import Iterable
-from dataclasses import fields
+from dataclasses import fields, replace
 from typing import Any
 
 import keras
@@ -43,17 +44,33 @@ def pickled_state(state: dict[str, Any], parameters: Iterable[str]) -> dict[str,
 
 def unpickled_state(kind: type, state: dict[str, Any]) -> dict[str, Any]:
     """Return attributes with a network in place of arrays; a model is built when it is read."""
-    state = dict(state)
+    state = _completed(kind, state)
     learned, recipe = state.pop("_learned", None), state.pop("_recipe", None)
     trained = state.pop("_trained", None)
     _warn_of_other_versions(kind, state.pop("_versions"))
     if learned is None:
         return state
+    if isinstance(recipe, Recipe) and "scale" not in recipe.parameters:
+        recipe = replace(recipe, parameters={**recipe.parameters, "scale": False})
     if isinstance(recipe, dict):  # of a version that had no Recipe
         recipe = _from_mapping(recipe, state.pop("_compiled_with"))
     network = defer(kind, recipe, learned[0], learned[1] or None)
     freeze(network, trained)
     return {**state, "callbacks_": [], "_deferred": network}
+
+
+def _completed(kind: type, state: dict[str, Any]) -> dict[str, Any]:
+    """Return attributes with those that a pickle of skae 0.1 lacks, as they had been there."""
+    if "scale" in state:
+        return dict(state)
+    parameters = {"scale": False, "anomaly_score": "error"}
+    known = inspect.signature(kind).parameters
+    added: dict[str, Any] = {name: parameters[name] for name in parameters if name in known}
+    if "_learned" in state:
+        added |= {"scaler_": None, "_output_scaler": None}
+    if "threshold_" in state:
+        added["score_"] = None
+    return {**added, **state}
 
 
 def _warn_of_other_versions(kind: type, pickled: str) -> None:
@@ -70,7 +87,11 @@ def _from_mapping(recipe: dict[str, Any], compiled: dict[str, Any]) -> Recipe:
     same = ("input_shape", "output_shape", "options", "noise", "noise_options", "scikeras", "seed")
     return Recipe(
         builder=recipe["model"],
-        parameters={**recipe["parameters"], "input_shape": recipe["inputs"]["input_shape"]},
+        parameters={
+            **recipe["parameters"],
+            "input_shape": recipe["inputs"]["input_shape"],
+            "scale": False,
+        },
         compiled=compiled,
         dtype_policy=keras.config.dtype_policy().name,
         **{name: recipe[name] for name in same},

@@ -44,7 +44,8 @@ def learn_score(detector: Any, samples: Any) -> Any:
         score.set_params(random_state=detector._seed)
     inputs, weight = _chosen(samples, np.random.default_rng(detector._seed))
     X, residuals = next(_evidence(detector, inputs, len(inputs)))
-    return score.fit(X, residuals, None if weight is None else counts_of(weight))
+    counts = None if weight is None else counts_of(np.asarray(weight, np.float64))
+    return score.fit(X, residuals, counts)
 
 
 def anomaly_scores(detector: Any, X: FloatArray) -> FloatArray:

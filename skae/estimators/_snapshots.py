@@ -28,7 +28,7 @@ def of_one_fit(method: Callable[P, T]) -> Callable[P, T]:
 
 
 @contextmanager
-def fitting(estimator: T, X: Any, y: Any, epochs: int) -> Iterator[tuple[T, Any]]:
+def fitting(estimator: T, X: Any, y: Any, epochs: int | None) -> Iterator[tuple[T, Any]]:
     """Yield a copy to fit, and a function that makes an `EpochBridge`.
 
     At the end, the estimator takes the state of the copy in one step.

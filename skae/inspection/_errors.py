@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike
+from sklearn.base import is_outlier_detector
 from sklearn.metrics import precision_recall_curve
 from sklearn.utils import check_consistent_length
 
@@ -19,7 +20,7 @@ _COLORS = {1: "tab:blue", -1: "tab:red"}
 
 @documented
 class ErrorHistogramDisplay:
-    """Histogram of reconstruction errors with the threshold, by class where labels are known.
+    """Histogram of errors or anomaly scores with the threshold, by class where labels are known.
 
     Make one with `from_estimator` or `from_predictions`. The counts have a logarithmic axis, on
     which a few outliers among thousands of samples can be seen.
@@ -76,7 +77,10 @@ class ErrorHistogramDisplay:
         hist_kwargs: Keywords = None,
         threshold_kwargs: Keywords = None,
     ) -> ErrorHistogramDisplay:
-        """Draw the ``reconstruction_error`` of samples, and the threshold of a detector."""
+        """Draw the ``reconstruction_error`` of samples, or the scores and threshold of a detector.
+
+        The score of a detector is minus its ``score_samples``.
+        """
         errors, threshold = _errors(cls, estimator, X)
         return cls.from_predictions(
             errors,
@@ -143,7 +147,8 @@ class ErrorHistogramDisplay:
             options = merged(hist_kwargs, "patches.Patch", alpha=0.6, log=True, **own)
             _, _, self.bars_[label] = ax.hist(among, edges, **options)
         self.threshold_line_ = _draw_threshold(ax, self.threshold, threshold_kwargs)
-        ax.set(xlabel="reconstruction error", ylabel="number of samples")
+        measured = "reconstruction error" if self.threshold is None else "anomaly score"
+        ax.set(xlabel=measured, ylabel="number of samples")
         ax.legend()
         return self
 
@@ -217,7 +222,7 @@ class ThresholdCurveDisplay:
         recall_kwargs: Keywords = None,
         threshold_kwargs: Keywords = None,
     ) -> ThresholdCurveDisplay:
-        """Draw the curves of a detector, by ``reconstruction_error``, and its threshold.
+        """Draw the curves of a detector, by its anomaly score, and its threshold.
 
         Parameters
         ----------
@@ -305,7 +310,9 @@ class ThresholdCurveDisplay:
 def _errors(display: type, estimator: Any, X: Any) -> tuple[Values, float | None]:
     """Return the errors of samples, and the threshold of a detector."""
     inner, seen = unwrap(estimator, X, "reconstruction_error", display.__name__)
-    return inner.reconstruction_error(seen), getattr(inner, "threshold_", None)
+    if is_outlier_detector(inner):
+        return -inner.score_samples(seen), inner.threshold_
+    return inner.reconstruction_error(seen), None
 
 
 def _draw_threshold(ax: Any, threshold: float | None, kwargs: Keywords) -> Any:

@@ -29,9 +29,9 @@ Table = np.ndarray[Any, np.dtype[Any]]
 def explain(
     estimator: Any, X: Any, *, n_features: int = 3, rows: ArrayLike | str | None = None
 ) -> pd.DataFrame:
-    """Explain outliers by the columns of `X` with the largest errors.
+    """Explain outliers by the columns of `X` with the largest parts in the anomaly score.
 
-    The errors of all columns that the steps of a pipeline derive from one column of `X` are summed,
+    The parts of all columns that the steps of a pipeline derive from one column of `X` are summed,
     and the ``inverse_transform`` of the steps maps the reconstruction back to the units of `X`.
 
     Parameters
@@ -42,7 +42,7 @@ def explain(
     X : array-like or dataframe of shape (n_samples, n_features)
         Samples, as `predict` of the estimator takes them.
     n_features : int, default=3
-        Number of columns for each sample, those with the largest errors.
+        Number of columns for each sample, those with the largest parts.
     rows : array-like of int, "all" or None, default=None
         Positions of the samples to explain; None explains all outliers by `predict`.
 
@@ -51,9 +51,9 @@ def explain(
     explanation : DataFrame
         `n_features` rows for each sample, with "row" (its label in `X`), "position" (counted from
         0), "feature" (a column of `X`; a tuple of columns where a step mixes them, as PCA does),
-        "value" and "reconstruction" in the units of that column, "error", and "share", the
-        fraction of the sum of the sample's errors. The reconstruction is NaN if a step has no
-        ``inverse_transform``; for several columns, the value is NaN too.
+        "value" and "reconstruction" in the units of that column, "error" (its part in the anomaly
+        score), and "share", the fraction of the sum of the sample's parts. The reconstruction is
+        NaN if a step has no ``inverse_transform``; for several columns, the value is NaN too.
 
     Raises
     ------
@@ -85,12 +85,12 @@ def explain(
        row feature  value
     0    0  height  240.0
     """
-    detector, encoded = unwrap(estimator, X, "feature_errors", "explain")
+    detector, encoded = unwrap(estimator, X, "feature_scores", "explain")
     positions = _positions(rows, detector, encoded)
     if len(positions) == 0:  # an empty table with the same columns
         return explain(estimator, X, n_features=n_features, rows=[0]).iloc[:0]
     picked = _pick(encoded, positions)
-    found, steps = detector.feature_errors(picked), _transformers(estimator)
+    found, steps = detector.feature_scores(picked), _transformers(estimator)
     names = column_labels(X) or [f"x{number}" for number in range(np.shape(X)[1])]
     names = names if steps else list(found.columns)  # of a sequence (step, channel)
     origin = _Origin.of(steps, names)

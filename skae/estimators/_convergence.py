@@ -1,0 +1,100 @@
+"""Warnings of trainings that have failed without an error."""
+
+from __future__ import annotations
+
+import math
+import warnings
+from typing import Any
+
+import numpy as np
+from sklearn.base import is_regressor
+from sklearn.decomposition import PCA
+from sklearn.exceptions import ConvergenceWarning
+
+from skae._contracts import FloatArray
+from skae.estimators._scaling import standardized
+from skae.exceptions import FeatureScaleWarning
+
+# So many samples shows whether a network has learned.
+_MOST_SAMPLES = 1000
+# Of the variance that PCA explains. A penalty on the code or noise on the input take some of it.
+_LEAST = 0.5
+# Of the variance of all columns: the others hardly count in the loss then.
+_DOMINANT = 0.99
+# These functions, _train, _fit, fit and the two wrappers of scikit-learn around it.
+_STEPS_TO_THE_CALLER = 6
+
+
+def warn_of_failure(fit: Any, samples: Any) -> None:
+    """Warn if a trained network reconstructs worse than a method without training.
+
+    It is compared with PCA of as many components as the code has, and where that does not apply,
+    for regression and for codes that are drawn, with the mean.
+
+    Parameters
+    ----------
+    fit : estimator
+        The copy that is fitted, with its network.
+    samples : Samples or StreamedSamples
+    """
+    inputs, targets, _ = next(samples.batches())
+    inputs = inputs[:_MOST_SAMPLES]
+    targets = inputs if targets is None else targets[:_MOST_SAMPLES]
+    n_values = math.prod(fit._output_shape)
+    truth = standardized(targets, fit._output_scaler, (n_values,))[:]
+    variance = np.var(truth, axis=0).sum()
+    if len(truth) < 3 or not variance > 0:
+        return
+    errors = np.square(truth - fit._run("model", inputs).reshape(truth.shape))
+    explained = 1 - errors.mean(axis=0).sum() / variance
+    by_pca = _explained_by_pca(fit, truth)
+    if explained < _LEAST * by_pca or explained <= 0:
+        other = "their mean 0" if by_pca == 0 else f"PCA with as many components {by_pca:.2g}"
+        warnings.warn(
+            f"The network explains {explained:.2g} of the variance of the training samples, "
+            f"{other}. Set scale=True, train for more epochs, lower optimizer__learning_rate, or "
+            "choose an output_activation that reaches the values.",
+            ConvergenceWarning,
+            stacklevel=_STEPS_TO_THE_CALLER,
+        )
+
+
+def _explained_by_pca(fit: Any, truth: FloatArray) -> float:
+    """Return the fraction of the variance that PCA explains; 0 where it is no fair comparison."""
+    recipe = fit._deferred.recipe
+    latent_dim = recipe.parameters.get("latent_dim")
+    if is_regressor(fit) or not isinstance(recipe.builder, str) or not latent_dim:
+        return 0.0
+    if recipe.builder == "variational":
+        return 0.0
+    n_components = min(latent_dim, min(truth.shape) - 1)
+    if n_components < 1:
+        return 0.0
+    solver = "randomized" if min(truth.shape) > 100 else "full"
+    pca = PCA(n_components, svd_solver=solver, random_state=0).fit(truth)
+    return float(pca.explained_variance_ratio_.sum())
+
+
+def warn_of_scale(fit: Any, samples: Any) -> None:
+    """Warn if one column outweighs all others in the loss.
+
+    Parameters
+    ----------
+    fit : estimator
+    samples : Samples or StreamedSamples
+    """
+    if fit.scaler_ is not None or len(fit._input_shape) > 1:
+        return
+    rows = samples.inputs[:_MOST_SAMPLES]
+    variances = np.var(rows.reshape(len(rows), -1), axis=0, dtype=np.float64)
+    if np.count_nonzero(variances) < 3 or variances.max() <= _DOMINANT * variances.sum():
+        return
+    column = int(variances.argmax())
+    name = getattr(fit, "feature_names_in_", range(len(variances)))[column]
+    warnings.warn(
+        f"The column {name!r} has {variances.max() / variances.sum():.2%} of the variance of all "
+        "columns, so that the others hardly count in the loss and in the errors; set scale=True, "
+        "or leave the column out.",
+        FeatureScaleWarning,
+        stacklevel=_STEPS_TO_THE_CALLER,
+    )
