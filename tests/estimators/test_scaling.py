@@ -1,0 +1,161 @@
+"""Standardized columns inside: as good as a scaler in front, and in the units of the input."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+import pytest
+import tensorflow as tf
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
+
+from skae import (
+    AutoencoderTransformer,
+    DenoisingRegressor,
+    ReconstructionOutlierDetector,
+    VariationalAutoencoder,
+)
+
+UNITS = np.array([1e9, 1e-6, 1.0, 300.0, 1.0])
+ORIGINS = np.array([1e10, 0.0, 1e5, -40.0, 0.0])
+EACH = pytest.mark.parametrize(
+    "kind",
+    [
+        AutoencoderTransformer,
+        VariationalAutoencoder,
+        DenoisingRegressor,
+        ReconstructionOutlierDetector,
+    ],
+    ids=lambda kind: kind.__name__,
+)
+
+
+def small(kind, **params):
+    return kind(hidden_layer_sizes=(8,), epochs=20, random_state=0, **params)
+
+
+@pytest.fixture(scope="module")
+def plain():
+    rng = np.random.default_rng(0)
+    return rng.normal(size=(120, 2)) @ rng.normal(size=(2, 5))
+
+
+@pytest.fixture(scope="module")
+def raw(plain):
+    return plain * UNITS + ORIGINS
+
+
+@EACH
+def test_units_of_columns_do_not_matter(kind, plain, raw):
+    first, second = small(kind).fit(plain), small(kind).fit(raw)
+    np.testing.assert_allclose(first.score(plain), second.score(raw), atol=1e-3)
+
+
+@EACH
+def test_scaling_inside_equals_a_scaler_in_front(kind, raw):
+    inside = small(kind).fit(raw)
+    scaler = StandardScaler().fit(raw)
+    outside = small(kind, scale=False).fit(scaler.transform(raw))
+    expected = outside.score(scaler.transform(raw))
+    np.testing.assert_allclose(inside.score(raw), expected, rtol=1e-5)
+
+
+@pytest.mark.parametrize("kind", [AutoencoderTransformer, VariationalAutoencoder])
+def test_reconstructions_and_decoded_codes_are_in_the_units_of_the_input(kind, plain, raw):
+    fitted = small(kind).fit(raw)
+    rebuilt = fitted.reconstruct(raw)
+    np.testing.assert_allclose(fitted.inverse_transform(fitted.transform(raw)), rebuilt, rtol=1e-5)
+    expected = small(kind).fit(plain).reconstruct(plain) * UNITS + ORIGINS
+    np.testing.assert_allclose(rebuilt / UNITS, expected / UNITS, rtol=1e-4, atol=1e-2)
+
+
+def test_a_denoiser_answers_in_the_units_of_the_clean_samples(plain, raw):
+    denoiser = small(DenoisingRegressor).fit(plain, raw)
+    again = small(DenoisingRegressor).fit(plain, plain)
+    expected = again.predict(plain) * UNITS + ORIGINS
+    np.testing.assert_allclose(
+        denoiser.predict(plain) / UNITS, expected / UNITS, rtol=1e-4, atol=1e-2
+    )
+    one = small(DenoisingRegressor).fit(plain, 1e6 + 1e3 * plain[:, 0])
+    assert abs(one.predict(plain).mean() - 1e6) < 1e3
+
+
+def test_a_detector_explains_in_the_units_of_the_input(raw):
+    frame = pd.DataFrame(raw, columns=[*"abcde"])
+    detector = small(ReconstructionOutlierDetector, contamination=0.1).fit(frame)
+    lines = detector.explain(frame, n_features=5)
+    values = lines.pivot_table(index="row", columns="feature", values="value")
+    np.testing.assert_allclose(values, frame.loc[values.index, values.columns])
+    rebuilt = lines.pivot_table(index="row", columns="feature", values="reconstruction")
+    expected = pd.DataFrame(detector.reconstruct(frame), columns=frame.columns)
+    np.testing.assert_allclose(rebuilt, expected.loc[rebuilt.index, rebuilt.columns])
+
+
+def test_images_sequences_and_bounded_outputs_are_not_scaled_by_default(plain):
+    unit = (plain - plain.min()) / np.ptp(plain)
+    for params in (
+        {"output_activation": "sigmoid"},
+        {"output_activation": "sigmoid", "loss": "binary_crossentropy"},
+        {"model": "recurrent", "input_shape": (5, 1), "epochs": 1},
+    ):
+        params = {"epochs": 2, "hidden_layer_sizes": (4,), "random_state": 0, **params}
+        assert AutoencoderTransformer(**params).fit(unit).scaler_ is None
+
+
+def test_a_loss_of_probabilities_refuses_scaling(plain):
+    with pytest.raises(ValueError, match="scale=False"):
+        small(AutoencoderTransformer, scale=True, loss="binary_crossentropy").fit(plain)
+
+
+def test_constant_columns_and_huge_new_values_are_safe(plain):
+    table = np.column_stack([plain, np.full(len(plain), 1e9)])
+    detector = small(ReconstructionOutlierDetector).fit(table)
+    assert np.isfinite(detector.score_samples(table)).all()
+    far = table[:3] * 1e25
+    assert np.isfinite(detector.score_samples(far)).all()
+    assert (detector.predict(far) == -1).all()
+
+
+def test_weights_count_in_the_statistics(plain):
+    weight = np.arange(len(plain)) % 3
+    fitted = small(AutoencoderTransformer).fit(plain, sample_weight=weight)
+    expected = StandardScaler().fit(plain, sample_weight=weight)
+    np.testing.assert_allclose(fitted.scaler_.mean_, expected.mean_)
+    np.testing.assert_allclose(fitted.scaler_.scale_, expected.scale_)
+
+
+def test_a_stream_is_scaled_like_the_array(plain):
+    table = plain.astype(np.float32)
+    stream = tf.data.Dataset.from_tensor_slices(table).batch(30)
+    params = {"shuffle": False, "batch_size": 30}
+    streamed = small(AutoencoderTransformer, **params).fit(stream)
+    fitted = small(AutoencoderTransformer, **params).fit(table)
+    np.testing.assert_allclose(streamed.score(table), fitted.score(table), atol=1e-4)
+
+
+def test_held_out_samples_do_not_count(plain):
+    fitted = small(AutoencoderTransformer, validation_split=0.5).fit(plain)
+    assert fitted.scaler_.n_samples_seen_ == len(plain) // 2
+
+
+def test_later_training_keeps_the_units(plain):
+    fitted = small(AutoencoderTransformer, warm_start=True).fit(plain)
+    mean = fitted.scaler_.mean_.copy()
+    fitted.fit(plain + 1).partial_fit(plain + 2)
+    np.testing.assert_array_equal(fitted.scaler_.mean_, mean)
+
+
+def test_large_tables_are_scaled_while_they_are_read(plain, monkeypatch):
+    import skae.estimators._scaling as scaling
+
+    whole = small(AutoencoderTransformer).fit(plain)
+    monkeypatch.setattr(scaling, "_COPIED_BYTES", 0)
+    monkeypatch.setattr(scaling, "_BLOCK_BYTES", 1000)
+    lazy = small(AutoencoderTransformer).fit(plain)
+    np.testing.assert_allclose(lazy.reconstruct(plain), whole.reconstruct(plain), rtol=1e-5)
+
+
+def test_a_scaler_in_front_changes_nothing(raw):
+    alone = small(AutoencoderTransformer).fit(raw)
+    behind = make_pipeline(StandardScaler(), small(AutoencoderTransformer)).fit(raw)
+    np.testing.assert_allclose(behind.score(raw), alone.score(raw), rtol=1e-4)
