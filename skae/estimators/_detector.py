@@ -259,31 +259,38 @@ class ReconstructionOutlierDetector(OutlierMixin, BaseAutoencoder):
 
     @of_one_fit
     def explain(
-        self, X: Any, n_features: int = 3, groups: Mapping[str, Any] | None = None
+        self,
+        X: Any,
+        n_features: int | None = 3,
+        groups: Mapping[str, Any] | None = None,
+        rows: Any = None,
     ) -> pd.DataFrame:
-        """Explain outliers by their features with the largest errors.
+        """Explain outliers, or selected samples, by their features with the largest errors.
 
         Parameters
         ----------
         X : array-like or dataframe of shape (n_samples, n_features) or (n_samples, ...)
             Table, images or sequences.
-        n_features : int, default=3
-            Features to name for each outlier, those with the largest errors.
+        n_features : int or None, default=3
+            Features to name for each sample, those with the largest errors; None names all.
         groups : mapping of str to list of str or int, default=None
             Columns that belong together, as in `feature_errors`; a group has neither value nor
             reconstruction.
+        rows : array-like of int or bool, "all" or None, default=None
+            Positions of the samples to explain, or a mask of all samples; None explains all
+            outliers by `predict`.
 
         Returns
         -------
         explanation : DataFrame
-            For every outlier by `predict`, `n_features` rows with "row" (its label in
-            `X`), "position" (counted from 0), "feature", "value", "reconstruction", "error" and
-            "share", the fraction of the sum of the sample's errors. Samples in the order of `X`,
-            features by error. :func:`skae.inspection.explain` explains selected samples, and
-            those of a whole pipeline by its original columns.
+            For every sample, `n_features` rows with "row" (its label in `X`), "position" (counted
+            from 0), "feature", "value", "reconstruction", "error" and "share", the fraction of the
+            sum of the sample's errors (0 if that sum is 0). Features by error, samples in the
+            order of `rows`. :func:`skae.inspection.explain` explains the samples of a whole
+            pipeline by its original columns.
         """
         values, _ = self._check_inputs(X)
-        return explanation(self, X, values, n_features, groups)
+        return explanation(self, X, values, n_features=n_features, groups=groups, rows=rows)
 
     def _check_data(self, X: Any, y: Any, mode: Mode, **others: Any) -> FitData:
         data = super()._check_data(X, y, mode, **others)
