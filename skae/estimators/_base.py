@@ -35,7 +35,13 @@ from skae.estimators._recipe import (
     resume,
     warn_of_latent_dim,
 )
-from skae.estimators._samples import FitData, Shapes, check_samples, check_validation
+from skae.estimators._samples import (
+    FitData,
+    Shapes,
+    check_samples,
+    check_validation,
+    refuse_batches,
+)
 from skae.estimators._scikeras import KerasWrapper
 from skae.estimators._snapshots import fitting, of_one_fit
 
@@ -288,12 +294,7 @@ class BaseAutoencoder(CallbackSupportMixin, KerasWrapper):
 
     def _check_inputs(self, X: Any) -> tuple[FloatArray, Shape]:
         """Check samples to run the network on; return them flat, with the shape of one."""
-        if not isinstance(X, np.ndarray) and engine.is_stream(X):
-            raise TypeError(
-                f"X is a {type(X).__name__} that gives batches, which only fit and partial_fit "
-                "take; iterate over it, for example numpy.concatenate([detector.predict("
-                "batch) for batch in X])."
-            )
+        refuse_batches(X)
         # scikit-learn's check looks at all attributes, for a tenth of the time of one sample.
         if "_deferred" not in vars(self):
             check_is_fitted(self)

@@ -25,7 +25,7 @@ from skae.estimators._calibration import (
 )
 from skae.estimators._docs import documented
 from skae.estimators._explanations import error_frame, explanation
-from skae.estimators._samples import FitData
+from skae.estimators._samples import FitData, refuse_batches
 from skae.estimators._snapshots import of_one_fit
 
 
@@ -148,6 +148,26 @@ class ReconstructionOutlierDetector(OutlierMixin, BaseAutoencoder):
     @offset_.setter
     def offset_(self, offset: float) -> None:
         self.threshold_ = -float(offset)
+
+    def fit_predict(self, X: Any, y: Any = None, **kwargs: Any) -> Any:
+        """Train the network, and predict which of the samples are outliers.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features) or (n_samples, ...)
+            Table, images or sequences.
+        y : Ignored
+            Not used, present for API consistency by convention.
+        **kwargs : dict
+            Arguments of `fit`.
+
+        Returns
+        -------
+        labels : ndarray of shape (n_samples,)
+            -1 for outliers, +1 for other samples.
+        """
+        refuse_batches(X, ", or call fit, and then predict for each batch")
+        return super().fit_predict(X, y, **kwargs)
 
     @of_one_fit
     def score_samples(self, X: Any) -> FloatArray:
