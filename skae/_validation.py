@@ -16,6 +16,7 @@ from sklearn.utils import check_array
 from sklearn.utils.validation import validate_data
 
 from skae._contracts import FloatArray, Shape
+from skae._messages import warn
 from skae._sklearn import Interval, InvalidParameterError, check_sample_weight
 from skae._tables import check_numbers
 from skae.exceptions import OutlierLabelWarning
@@ -71,12 +72,11 @@ def warn_of_labels(y: Any) -> None:
     """Warn about labels 0 and 1: scorers would take the normal class for the outliers."""
     labels = np.asarray(y)
     if labels.dtype.kind in "biuf" and labels.size and set(np.unique(labels)) in ({0}, {0, 1}):
-        warnings.warn(
+        warn(
             "y holds labels 0 and 1, while a detector predicts +1 for normal samples and -1 for "
             "outliers. fit ignores y, but a scorer such as 'roc_auc' would rank candidates the "
             "wrong way round where 1 means outlier; pass numpy.where(is_outlier, -1, 1).",
             OutlierLabelWarning,
-            stacklevel=5,
         )
 
 

@@ -19,14 +19,12 @@ from skae._sklearn import (
     HasMethods,
     Interval,
     StrOptions,
-    fit_context,
-    with_callbacks,
 )
 from skae._validation import check_rows, check_weights, warn_of_labels
 from skae.errors import SquaredError
 from skae.estimators._callbacks import gather_callbacks
 from skae.estimators._losses import check_loss_and_error
-from skae.estimators._parameter_names import check_parameter_names
+from skae.estimators._parameter_names import check_parameter_names, fit_method
 from skae.estimators._pickling import pickled_state, unpickled_state
 from skae.estimators._recipe import (
     FittedModel,
@@ -98,8 +96,7 @@ class BaseAutoencoder(CallbackSupportMixin, KerasWrapper):
     _output_shape: Shape
     _deferred: engine.DeferredNetwork
 
-    @with_callbacks
-    @fit_context(prefer_skip_nested_validation=True)
+    @fit_method
     def fit(self, X: Any, y: Any = None, sample_weight: Any = None, X_val: Any = None) -> Self:
         """Train the network; a detector learns its threshold from the errors.
 
@@ -126,8 +123,7 @@ class BaseAutoencoder(CallbackSupportMixin, KerasWrapper):
         self._fit(X, sample_weight=sample_weight, X_val=X_val)
         return self
 
-    @with_callbacks
-    @fit_context(prefer_skip_nested_validation=True)
+    @fit_method
     def partial_fit(self, X: Any, y: Any = None, sample_weight: Any = None) -> Self:
         """Train for one more epoch; a detector's threshold comes from these samples.
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import inspect
-import warnings
 from numbers import Real
 from typing import Any
 
@@ -13,7 +12,7 @@ from sklearn.model_selection import KFold
 
 from skae import thresholds
 from skae._contracts import FloatArray, ThresholdRule
-from skae._messages import did_you_mean
+from skae._messages import did_you_mean, warn
 from skae._sklearn import InvalidParameterError
 from skae.estimators._samples import FitData, Samples
 from skae.exceptions import ThresholdWarning
@@ -91,13 +90,12 @@ def warn_of_number(threshold: Any, errors: FloatArray) -> None:
         return
     if errors.max() < threshold / 2 or errors.min() > threshold:
         flagged = "all" if errors.min() > threshold else "none"
-        warnings.warn(
+        warn(
             f"threshold={threshold} is a threshold in units of the error, and flags {flagged} of "
             f"the training samples, whose errors go from {errors.min():.3g} to {errors.max():.3g}. "
             f"For the quantile, set contamination={1 - threshold:.3g}; to silence this, set "
             "threshold_ after fit.",
             ThresholdWarning,
-            stacklevel=7,
         )
 
 
