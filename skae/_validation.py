@@ -141,9 +141,10 @@ def check_rows(
 
 @contextmanager
 def _columns_named(table: Any, name: str) -> Iterator[None]:
-    """Add the columns with unusable values to an error message."""
+    """Name `table`, and its columns with unusable values, in messages of scikit-learn."""
     try:
-        yield
+        with _warnings_named(name):
+            yield
     except ValueError as error:
         # scikit-learn always uses the name X.
         message = re.sub(r"\bX\b", name, str(error))
@@ -155,6 +156,19 @@ def _columns_named(table: Any, name: str) -> Iterator[None]:
             f"{message}\nColumns of {name} with such values (and how many): "
             f"{', '.join(columns[:_SHOWN])}{more}."
         ) from None
+
+
+@contextmanager
+def _warnings_named(name: str) -> Iterator[None]:
+    """Put another name in the place of X in warnings, such as those about names of columns."""
+    if name == "X":
+        yield
+        return
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        yield
+    for each in caught:
+        warn(re.sub(r"\bX\b", name, str(each.message)), each.category)
 
 
 def _unusable_columns(table: Any) -> list[str]:
