@@ -24,16 +24,7 @@ def threshold_rule(detector: Any) -> ThresholdRule:
         detector.threshold, n_std=detector.n_std, contamination=detector.contamination
     )
     options = detector._routed("threshold")
-    if options and detector.contamination != "auto":
-        raise ValueError(
-            f"threshold__{min(options)} has no effect, because contamination="
-            f"{detector.contamination} overrides threshold; set contamination='auto'."
-        )
-    if options and not isinstance(detector.threshold, str):
-        raise ValueError(
-            f"threshold__{min(options)} has no effect, because threshold="
-            f"{detector.threshold!r} has no parameters; pass the name of a rule, such as 'std'."
-        )
+    _refuse_ignored(detector, options)
     if options and isinstance(rule, BaseEstimator):
         known = rule.get_params()
         for name in options.keys() - known.keys():
@@ -44,6 +35,28 @@ def threshold_rule(detector: Any) -> ThresholdRule:
         rule.set_params(**options)
     _check_rule(rule)
     return rule
+
+
+def _refuse_ignored(detector: Any, options: dict[str, Any]) -> None:
+    """Raise an error for parameters of a rule that another parameter overrides."""
+    if options and detector.contamination != "auto":
+        raise ValueError(
+            f"threshold__{min(options)} has no effect, because contamination="
+            f"{detector.contamination} overrides threshold; set contamination='auto'."
+        )
+    if options and not isinstance(detector.threshold, str):
+        raise ValueError(
+            f"threshold__{min(options)} has no effect, because threshold="
+            f"{detector.threshold!r} has no parameters; pass the name of a rule, such as 'std'."
+        )
+    default = inspect.signature(type(detector)).parameters["n_std"].default
+    is_std = detector.threshold == "std" and detector.contamination == "auto"
+    if detector.n_std != default and not is_std:
+        raise ValueError(
+            f"n_std={detector.n_std} has no effect with threshold={detector.threshold!r} and "
+            f"contamination={detector.contamination!r}; leave n_std out, or set threshold='std' "
+            "and contamination='auto'."
+        )
 
 
 def errors_of(detector: Any, samples: Any) -> FloatArray:

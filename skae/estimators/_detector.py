@@ -49,7 +49,8 @@ class ReconstructionOutlierDetector(OutlierMixin, BaseAutoencoder):
         Rule that turns training errors into the threshold, see :mod:`skae.thresholds`; a number is
         the threshold itself. ``threshold__*`` is routed to the rule.
     n_std : float, default=1.0
-        Standard deviations above the mean error at which ``threshold="std"`` lies.
+        Standard deviations above the mean error at which ``threshold="std"`` lies; `fit` raises
+        an error for another value than 1 if another rule gives the threshold.
     contamination : float in (0, 0.5] or "auto", default="auto"
         Fraction of outliers in the training samples, as in
         :class:`~sklearn.ensemble.IsolationForest`; overrides `threshold`. "auto" leaves it to
