@@ -79,10 +79,10 @@ def summed(frame: pd.DataFrame, groups: Mapping[str, Any], names: Sequence[Any])
             name = _column_name(names, column)
             if name not in owner:
                 known = list(frame.columns)
-                more = ", ..." if len(known) > _SHOWN else ""
+                more = " and others" if len(known) > _SHOWN else ""
                 raise ValueError(
-                    f"groups[{group!r}] names the column {column!r}, which is none of "
-                    f"{', '.join(map(repr, known[:_SHOWN]))}{more}"
+                    f"groups[{group!r}] names the column {column!r}, which is none of the "
+                    f"columns {', '.join(map(repr, known[:_SHOWN]))}{more}."
                     f"{did_you_mean(str(column), map(str, known))}"
                 )
             if name in grouped:

@@ -164,10 +164,11 @@ def _refuse_arguments_of_objects(parameter: str, value: Any, arguments: dict[str
     parts = keras.tree.flatten(value)
     if arguments and not any(isinstance(part, str) or inspect.isclass(part) for part in parts):
         name = min(arguments)
+        shown = ", ".join(getattr(part, "__name__", type(part).__name__) for part in parts)
         raise InvalidParameterError(
             f"{parameter}__{name}={arguments[name]!r} can't be passed on, because {parameter} is "
-            f"{value!r}, to which arguments can't be added; give {name!r} where it is made, or "
-            f"set {parameter} to a class or to a name."
+            f"no name and no class, but an object: {shown}. Give {name} to it where you make it, "
+            f"or set {parameter} to a name or to a class."
         )
 
 

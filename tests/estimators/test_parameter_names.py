@@ -28,8 +28,14 @@ from tests.estimators._cases import ESTIMATORS, small
         ({"optimizer": "adm"}, "optimizer='adm' is not in keras.optimizers. Did you mean 'Adam'"),
         ({"loss": "msee"}, "loss='msee' is not in keras.losses. Did you mean 'mse'"),
         ({"loss": "hubr"}, "loss='hubr' is not in keras.losses. Did you mean 'huber'"),
-        ({"optimizer": keras.optimizers.Adam(), "optimizer__learning_rate": 0.1}, "where it is"),
-        ({"loss": keras.losses.Huber(), "loss__delta": 0.1}, "give 'delta' where it is made"),
+        (
+            {"optimizer": keras.optimizers.Adam(), "optimizer__learning_rate": 0.1},
+            "an object: Adam. ",
+        ),
+        (
+            {"loss": keras.losses.Huber(), "loss__delta": 0.1},
+            "Give delta to it where you make it",
+        ),
         ({"loss": keras.losses.huber, "loss__delta": 0.1}, "loss__delta=0.1 can't be passed on"),
         ({"metrics": [keras.metrics.MeanSquaredError()], "metrics__name": "m"}, "metrics__name="),
         ({"callbacks": keras.callbacks.History(), "callbacks__x": 1}, "callbacks__x=1 can't be"),
