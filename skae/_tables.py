@@ -7,6 +7,7 @@ column. Frames of polars and pyarrow are recognized by their attributes, without
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -33,7 +34,8 @@ def check_numbers(X: Any, name: str) -> None:
     Raises
     ------
     TypeError, ValueError
-        If it is None, lazy, masked, a list of dicts or an array of arrays, or has dates or text.
+        If it is None, a dict, lazy, masked, a list of dicts or an array of arrays, or has dates or
+        text.
     """
     _check_container(X, name)
     if getattr(getattr(X, "dtype", None), "kind", None) in ("M", "m"):
@@ -62,6 +64,11 @@ def _check_container(X: Any, name: str) -> None:
     kind = type(X).__name__
     if X is None:
         raise TypeError(f"{name} is None; pass a table, images or sequences.")
+    if isinstance(X, Mapping) and not hasattr(X, "shape"):  # a sparse array may be a dict, too
+        raise TypeError(
+            f"{name} is a {kind}; pass a table, such as pandas.DataFrame({name}) if it maps the "
+            "names of columns to their values."
+        )
     if hasattr(X, "collect") and hasattr(X, "collect_schema"):
         raise TypeError(f"{name} is a {kind}, which has no rows yet; pass {name}.collect().")
     if np.ma.is_masked(X):

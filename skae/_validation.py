@@ -16,6 +16,7 @@ from sklearn.utils import check_array
 from sklearn.utils.validation import validate_data
 
 from skae._contracts import FloatArray, Shape
+from skae._messages import warn
 from skae._sklearn import Interval, InvalidParameterError, check_sample_weight
 from skae._tables import check_numbers
 from skae.exceptions import OutlierLabelWarning
@@ -71,12 +72,11 @@ def warn_of_labels(y: Any) -> None:
     """Warn about labels 0 and 1: scorers would take the normal class for the outliers."""
     labels = np.asarray(y)
     if labels.dtype.kind in "biuf" and labels.size and set(np.unique(labels)) in ({0}, {0, 1}):
-        warnings.warn(
+        warn(
             "y holds labels 0 and 1, while a detector predicts +1 for normal samples and -1 for "
             "outliers. fit ignores y, but a scorer such as 'roc_auc' would rank candidates the "
             "wrong way round where 1 means outlier; pass numpy.where(is_outlier, -1, 1).",
             OutlierLabelWarning,
-            stacklevel=5,
         )
 
 
@@ -141,9 +141,10 @@ def check_rows(
 
 @contextmanager
 def _columns_named(table: Any, name: str) -> Iterator[None]:
-    """Add the columns with unusable values to an error message."""
+    """Name `table`, and its columns with unusable values, in messages of scikit-learn."""
     try:
-        yield
+        with _warnings_named(name):
+            yield
     except ValueError as error:
         # scikit-learn always uses the name X.
         message = re.sub(r"\bX\b", name, str(error))
@@ -155,6 +156,19 @@ def _columns_named(table: Any, name: str) -> Iterator[None]:
             f"{message}\nColumns of {name} with such values (and how many): "
             f"{', '.join(columns[:_SHOWN])}{more}."
         ) from None
+
+
+@contextmanager
+def _warnings_named(name: str) -> Iterator[None]:
+    """Put another name in the place of X in warnings, such as those about names of columns."""
+    if name == "X":
+        yield
+        return
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        yield
+    for each in caught:
+        warn(re.sub(r"\bX\b", name, str(each.message)), each.category)
 
 
 def _unusable_columns(table: Any) -> list[str]:

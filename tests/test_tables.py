@@ -92,6 +92,7 @@ class _Arrow:
         (_Lazy(), r"_Lazy, which has no rows yet; pass X.collect\(\)"),
         (_Arrow(), "dates or times: 'day'"),
         (np.ma.masked_equal([[1.0, -9.0]], -9.0), "masked array with masked values"),
+        ({"a": [1.0]}, r"X is a dict; pass a table, such as pandas.DataFrame\(X\)"),
         ([{"a": 1.0}], r"list of dicts; pass pandas.DataFrame\(X\)"),
         (pd.Series([np.zeros(2)] * 3), r"Series of arrays; pass numpy.stack\(X\)"),
     ],

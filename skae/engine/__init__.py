@@ -8,9 +8,9 @@ from skae import _tensorflow  # noqa: F401  quiet import, before anything import
 from skae._store import cache_info, clear_cache
 from skae.engine._compiled import train
 from skae.engine._deferred import DeferredNetwork, chosen_device
-from skae.engine._rows import Stream, is_stream
 from skae.engine._scoring import run, run_errors
 from skae.engine._selection import freeze, trainability
+from skae.engine._streams import Stream, is_stream
 
 __all__ = [
     "DeferredNetwork",

@@ -19,8 +19,9 @@ from skae.engine._blocks import BlockSource, Layout, RowBlocks, StreamBlocks, as
 from skae.engine._deferred import DeferredNetwork, frozen
 from skae.engine._keras_loop import Watch, train_by_keras
 from skae.engine._program import Program, State, build_program, computes_alike
-from skae.engine._rows import Rows, Stream
+from skae.engine._rows import Rows
 from skae.engine._selection import Traits, obstacle, traits_of, wants_xla
+from skae.engine._streams import Stream
 from skae.engine._tensors import NotPureError
 
 _LOGGER = logging.getLogger("skae")

@@ -16,7 +16,8 @@ import tensorflow as tf
 
 from skae._contracts import Batchable, TrainingPlan, TrainingResult
 from skae.engine._blocks import as_samples
-from skae.engine._rows import Rows, Stream
+from skae.engine._rows import Rows
+from skae.engine._streams import Stream
 from skae.exceptions import NonFiniteLossError
 
 

@@ -1,24 +1,20 @@
-"""Reads training samples: rows of arrays, and streams of batches.
+"""Reads rows of training samples.
 
 Arrays, memory maps and others that support slices are read in bounded memory, in an order that is
-a pure function of seed and epoch, and converted to one float type. Streams have their own order.
+a pure function of seed and epoch, and converted to one float type.
 """
 
 from __future__ import annotations
 
-import copy
-from collections.abc import Callable, Iterator, Sequence
-from functools import partial
+from collections.abc import Sequence
 from itertools import pairwise
 from typing import Any
 
 import keras
 import numpy as np
-import tensorflow as tf
 from numpy.typing import NDArray
 
 from skae._contracts import Batchable, FloatArray, Shape
-from skae._validation import is_finite
 
 Indices = NDArray[np.int64]
 # Rows are gathered from disk in chunks of this size, one at a time.
@@ -182,127 +178,3 @@ class Rows:
     def first_batch(self) -> list[FloatArray]:
         """Inputs, targets and weights of the first rows."""
         return [part.slice(0, min(self._batch_size, len(self))) for part in self.parts]
-
-
-def is_stream(inputs: Any) -> bool:
-    """Return whether inputs are a stream of batches (datasets, generators), not an array-like.
-
-    Iterators are streams too, although training does not support them.
-    """
-    if isinstance(inputs, keras.utils.PyDataset):
-        return True
-    if hasattr(inputs, "shape") or hasattr(inputs, "__array__"):
-        return False
-    return callable(inputs) or (hasattr(inputs, "__iter__") and not hasattr(inputs, "__getitem__"))
-
-
-class Stream:
-    """A stream of batches, of any supported kind.
-
-    Parameters
-    ----------
-    source : tf.data.Dataset, keras.utils.PyDataset or callable
-        Batches ``inputs``, ``(inputs, targets)`` or ``(inputs, targets, sample_weight)``. A
-        callable returns a new iterator over them at every call.
-    name : str, default="X"
-        Name in error messages.
-
-    Raises
-    ------
-    TypeError
-        If the source can be iterated over only once.
-    ValueError
-        If it is infinite, gives no batch, or a batch without samples.
-    """
-
-    def __init__(self, source: Any, name: str = "X") -> None:
-        self.source, self.name = source, name
-        self._iterate = _iteration(source, name)
-        self._function: Callable[[list[FloatArray]], list[FloatArray]] | None = None
-        first = next(self.batches(), None)
-        if first is None or len(first[0]) == 0:
-            raise ValueError(
-                f"{name}, a {type(source).__name__}, gave no batch of samples; it must give at "
-                "least one, and a function must return a new iterator at every call."
-            )
-        self.first_batch = first
-        if first[0].ndim < 2:
-            raise ValueError(
-                f"{name} gave a batch of shape {first[0].shape}; batches must have the shape "
-                "(n_samples, n_features) or (n_samples, ...)."
-            )
-
-    @property
-    def is_weighted(self) -> bool:
-        """Whether the last of the parts is weights."""
-        return len(self.first_batch) == 3
-
-    @property
-    def shapes(self) -> list[Shape]:
-        """Shapes of one row of inputs, and of targets and weights where there are any."""
-        return [part.shape[1:] for part in self.first_batch]
-
-    def mapped(self, function: Callable[[list[FloatArray]], list[FloatArray]]) -> Stream:
-        """Return the same stream with a function applied to the parts of every batch."""
-        other = copy.copy(self)
-        other._function, other.first_batch = function, function(self.first_batch)
-        return other
-
-    def batches(self, *, training: bool = False) -> Iterator[list[FloatArray]]:
-        """Iterate over all batches once.
-
-        Parameters
-        ----------
-        training : bool, default=False
-            Whether to call ``on_epoch_begin`` and ``on_epoch_end`` of a ``PyDataset``.
-
-        Yields
-        ------
-        batch : list of ndarray
-            Inputs, and targets and weights where the batch has them, in Keras's float type.
-
-        Raises
-        ------
-        ValueError
-            If a value is not finite.
-        """
-        dtype = keras.config.floatx()
-        for number, batch in enumerate(self._iterate(training)):
-            parts = [*batch] if isinstance(batch, (tuple, list)) else [batch]
-            arrays = [np.asarray(part, dtype) for part in parts]
-            if len(arrays[0]) == 0:
-                continue
-            if not all(map(is_finite, arrays)):
-                what = f"NaN, infinity or a value too large for {dtype}"
-                raise ValueError(f"Batch {number} of {self.name}, counted from 0, contains {what}.")
-            if len(arrays) == 3:
-                arrays[2] = shaped_weights(arrays[2], arrays[1].shape[1:])
-            yield arrays if self._function is None else self._function(arrays)
-
-
-def _iteration(source: Any, name: str) -> Callable[[bool], Iterator[Any]]:
-    """Return a function that iterates over a source's batches from the start."""
-    if isinstance(source, tf.data.Dataset):
-        if source.cardinality() == tf.data.INFINITE_CARDINALITY:
-            raise ValueError(
-                f"{name} is a tf.data.Dataset without an end; remove repeat(), since every epoch "
-                f"goes through {name} once."
-            )
-        return lambda _: iter(source.as_numpy_iterator())
-    if isinstance(source, keras.utils.PyDataset):
-        return partial(_items, source)
-    if callable(source):
-        return lambda _: iter(source())
-    raise TypeError(
-        f"{name} gives batches, but a {type(source).__name__} can be iterated over only once; "
-        "pass a function that returns a new iterator at every call, or a dataset."
-    )
-
-
-def _items(source: keras.utils.PyDataset, training: bool) -> Iterator[Any]:
-    if training:
-        source.on_epoch_begin()
-    for index in range(len(source)):
-        yield source[index]
-    if training:
-        source.on_epoch_end()

@@ -26,7 +26,8 @@ from skae._private import (
     spares_weights,
 )
 from skae.engine._deferred import DeferredNetwork, frozen
-from skae.engine._rows import Rows, Stream
+from skae.engine._rows import Rows
+from skae.engine._streams import Stream
 from skae.engine._tensors import is_packable
 
 # Methods whose overrides need Keras's loop.

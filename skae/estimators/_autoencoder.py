@@ -16,7 +16,7 @@ from skae._contracts import FloatArray
 from skae._validation import FLOAT_DTYPES, check_float32_range
 from skae.estimators._base import BaseAutoencoder, Mode
 from skae.estimators._docs import documented
-from skae.estimators._samples import FitData
+from skae.estimators._samples import FitData, refuse_batches
 from skae.estimators._scaling import restored
 from skae.estimators._snapshots import of_one_fit
 
@@ -92,6 +92,26 @@ class AutoencoderTransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, 
         **routed: Any,
     ) -> None:
         self._keep(locals())
+
+    def fit_transform(self, X: Any, y: Any = None, **fit_params: Any) -> FloatArray:
+        """Train the network, and encode the samples.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features) or (n_samples, ...)
+            Table, images or sequences.
+        y : Ignored
+            Not used, present for API consistency by convention.
+        **fit_params : dict
+            Arguments of `fit`.
+
+        Returns
+        -------
+        Z : ndarray of shape (n_samples, latent_dim)
+            Codes, in the float type of `X`.
+        """
+        refuse_batches(X, ", or call fit, and then transform for each batch")
+        return super().fit_transform(X, y, **fit_params)
 
     @of_one_fit
     def transform(self, X: Any) -> FloatArray:

@@ -21,15 +21,13 @@ from skae._sklearn import (
     HasMethods,
     Interval,
     StrOptions,
-    fit_context,
-    with_callbacks,
 )
 from skae._validation import check_rows, check_weights, warn_of_labels
 from skae.errors import SquaredError
 from skae.estimators._callbacks import gather_callbacks
 from skae.estimators._convergence import warn_of_failure, warn_of_scale
 from skae.estimators._losses import check_loss_and_error
-from skae.estimators._parameter_names import check_parameter_names
+from skae.estimators._parameter_names import check_parameter_names, fit_method
 from skae.estimators._pickling import pickled_state, unpickled_state
 from skae.estimators._recipe import (
     FittedModel,
@@ -38,7 +36,12 @@ from skae.estimators._recipe import (
     resume,
     warn_of_latent_dim,
 )
-from skae.estimators._samples import FitData, check_samples, check_validation
+from skae.estimators._samples import (
+    FitData,
+    check_samples,
+    check_validation,
+    refuse_batches,
+)
 from skae.estimators._scaling import Shapes, learn_scalers, restored, standardized
 from skae.estimators._scikeras import KerasWrapper
 from skae.estimators._snapshots import fitting, of_one_fit
@@ -102,8 +105,7 @@ class BaseAutoencoder(CallbackSupportMixin, KerasWrapper):
     scaler_: StandardScaler | None
     _output_scaler: StandardScaler | None
 
-    @with_callbacks
-    @fit_context(prefer_skip_nested_validation=True)
+    @fit_method
     def fit(self, X: Any, y: Any = None, sample_weight: Any = None, X_val: Any = None) -> Self:
         """Train the network; a detector learns its threshold from the errors.
 
@@ -130,8 +132,7 @@ class BaseAutoencoder(CallbackSupportMixin, KerasWrapper):
         self._fit(X, sample_weight=sample_weight, X_val=X_val)
         return self
 
-    @with_callbacks
-    @fit_context(prefer_skip_nested_validation=True)
+    @fit_method
     def partial_fit(self, X: Any, y: Any = None, sample_weight: Any = None) -> Self:
         """Train for one more epoch; a detector's threshold comes from these samples.
 
@@ -306,12 +307,7 @@ class BaseAutoencoder(CallbackSupportMixin, KerasWrapper):
 
     def _check_inputs(self, X: Any) -> tuple[FloatArray, Shape]:
         """Check samples to run the network on; return them flat, with the shape of one."""
-        if not isinstance(X, np.ndarray) and engine.is_stream(X):
-            raise TypeError(
-                f"X is a {type(X).__name__} that gives batches, which only fit and partial_fit "
-                "take; iterate over it, for example numpy.concatenate([detector.predict("
-                "batch) for batch in X])."
-            )
+        refuse_batches(X)
         # scikit-learn's check looks at all attributes, for a tenth of the time of one sample.
         if "_deferred" not in vars(self):
             check_is_fitted(self)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import inspect
-import warnings
 from numbers import Real
 from typing import Any
 
@@ -13,7 +12,7 @@ from sklearn.model_selection import KFold
 
 from skae import thresholds
 from skae._contracts import FloatArray, ThresholdRule
-from skae._messages import did_you_mean
+from skae._messages import did_you_mean, warn
 from skae._sklearn import InvalidParameterError
 from skae.estimators._samples import FitData, Samples
 from skae.estimators._scores import anomaly_scores
@@ -30,16 +29,7 @@ def threshold_rule(detector: Any) -> ThresholdRule:
         detector.threshold, n_std=detector.n_std, contamination=detector.contamination
     )
     options = detector._routed("threshold")
-    if options and detector.contamination != "auto":
-        raise ValueError(
-            f"threshold__{min(options)} has no effect, because contamination="
-            f"{detector.contamination} overrides threshold; set contamination='auto'."
-        )
-    if options and not isinstance(detector.threshold, str):
-        raise ValueError(
-            f"threshold__{min(options)} has no effect, because threshold="
-            f"{detector.threshold!r} has no parameters; pass the name of a rule, such as 'std'."
-        )
+    _refuse_ignored(detector, options)
     if options and isinstance(rule, BaseEstimator):
         known = rule.get_params()
         for name in options.keys() - known.keys():
@@ -50,6 +40,28 @@ def threshold_rule(detector: Any) -> ThresholdRule:
         rule.set_params(**options)
     _check_rule(rule)
     return rule
+
+
+def _refuse_ignored(detector: Any, options: dict[str, Any]) -> None:
+    """Raise an error for parameters of a rule that another parameter overrides."""
+    if options and detector.contamination != "auto":
+        raise ValueError(
+            f"threshold__{min(options)} has no effect, because contamination="
+            f"{detector.contamination} overrides threshold; set contamination='auto'."
+        )
+    if options and not isinstance(detector.threshold, str):
+        raise ValueError(
+            f"threshold__{min(options)} has no effect, because threshold="
+            f"{detector.threshold!r} has no parameters; pass the name of a rule, such as 'std'."
+        )
+    default = inspect.signature(type(detector)).parameters["n_std"].default
+    is_std = detector.threshold == "std" and detector.contamination == "auto"
+    if detector.n_std != default and not is_std:
+        raise ValueError(
+            f"n_std={detector.n_std} has no effect with threshold={detector.threshold!r} and "
+            f"contamination={detector.contamination!r}; leave n_std out, or set threshold='std' "
+            "and contamination='auto'."
+        )
 
 
 def errors_of(detector: Any, samples: Any) -> FloatArray:
@@ -106,13 +118,12 @@ def warn_of_number(threshold: Any, errors: FloatArray) -> None:
         return
     if errors.max() < threshold / 2 or errors.min() > threshold:
         flagged = "all" if errors.min() > threshold else "none"
-        warnings.warn(
+        warn(
             f"threshold={threshold} is a threshold in units of the error, and flags {flagged} of "
             f"the training samples, whose errors go from {errors.min():.3g} to {errors.max():.3g}. "
             f"For the quantile, set contamination={1 - threshold:.3g}; to silence this, set "
             "threshold_ after fit.",
             ThresholdWarning,
-            stacklevel=7,
         )
 
 

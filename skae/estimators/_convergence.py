@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import warnings
 from typing import Any
 
 import numpy as np
@@ -12,6 +11,7 @@ from sklearn.decomposition import PCA
 from sklearn.exceptions import ConvergenceWarning
 
 from skae._contracts import FloatArray
+from skae._messages import warn
 from skae.estimators._scaling import standardized
 from skae.exceptions import FeatureScaleWarning
 
@@ -21,8 +21,6 @@ _MOST_SAMPLES = 1000
 _LEAST = 0.5
 # Of the variance of all columns: the others hardly count in the loss then.
 _DOMINANT = 0.99
-# These functions, _train, _fit, fit and the two wrappers of scikit-learn around it.
-_STEPS_TO_THE_CALLER = 6
 
 
 def warn_of_failure(fit: Any, samples: Any) -> None:
@@ -50,12 +48,11 @@ def warn_of_failure(fit: Any, samples: Any) -> None:
     by_pca = _explained_by_pca(fit, truth)
     if explained < _LEAST * by_pca or explained <= 0:
         other = "their mean 0" if by_pca == 0 else f"PCA with as many components {by_pca:.2g}"
-        warnings.warn(
+        warn(
             f"The network explains {explained:.2g} of the variance of the training samples, "
             f"{other}. Set scale=True, train for more epochs, lower optimizer__learning_rate, or "
             "choose an output_activation that reaches the values.",
             ConvergenceWarning,
-            stacklevel=_STEPS_TO_THE_CALLER,
         )
 
 
@@ -91,10 +88,9 @@ def warn_of_scale(fit: Any, samples: Any) -> None:
         return
     column = int(variances.argmax())
     name = getattr(fit, "feature_names_in_", range(len(variances)))[column]
-    warnings.warn(
+    warn(
         f"The column {name!r} has {variances.max() / variances.sum():.2%} of the variance of all "
         "columns, so that the others hardly count in the loss and in the errors; set scale=True, "
         "or leave the column out.",
         FeatureScaleWarning,
-        stacklevel=_STEPS_TO_THE_CALLER,
     )

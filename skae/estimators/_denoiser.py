@@ -12,10 +12,10 @@ from sklearn.base import RegressorMixin
 from sklearn.utils import Tags
 
 from skae._contracts import FloatArray, Shape
-from skae._sklearn import fit_context, with_callbacks
 from skae._validation import check_targets
 from skae.estimators._base import BaseAutoencoder, Mode, observed_values, r2_of_values
 from skae.estimators._docs import documented
+from skae.estimators._parameter_names import fit_method
 from skae.estimators._samples import FitData, Samples
 from skae.estimators._scaling import restored, standardized
 from skae.estimators._scikeras import Hidden
@@ -98,8 +98,7 @@ class DenoisingRegressor(RegressorMixin, BaseAutoencoder):
     ) -> None:
         self._keep(locals())
 
-    @with_callbacks
-    @fit_context(prefer_skip_nested_validation=True)
+    @fit_method
     def fit(
         self,
         X: Any,
@@ -131,8 +130,7 @@ class DenoisingRegressor(RegressorMixin, BaseAutoencoder):
         self._fit(X, y, sample_weight=sample_weight, X_val=X_val, y_val=y_val)
         return self
 
-    @with_callbacks
-    @fit_context(prefer_skip_nested_validation=True)
+    @fit_method
     def partial_fit(self, X: Any, y: Any = None, sample_weight: Any = None) -> DenoisingRegressor:
         """Train for one more epoch.
 

@@ -25,7 +25,7 @@ from skae.estimators._calibration import (
 )
 from skae.estimators._docs import documented
 from skae.estimators._explanations import error_frame, explanation, part_frame
-from skae.estimators._samples import FitData
+from skae.estimators._samples import FitData, refuse_batches
 from skae.estimators._scores import anomaly_scores, learn_score
 from skae.estimators._snapshots import of_one_fit
 
@@ -55,7 +55,8 @@ class ReconstructionOutlierDetector(OutlierMixin, BaseAutoencoder):
         Rule that turns training errors into the threshold, see :mod:`skae.thresholds`; a number is
         the threshold itself. ``threshold__*`` is routed to the rule.
     n_std : float, default=2.0
-        Standard deviations above the mean score at which ``threshold="std"`` lies.
+        Standard deviations above the mean score at which ``threshold="std"`` lies; `fit` raises
+        an error for another value than 2 if another rule gives the threshold.
     contamination : float in (0, 0.5] or "auto", default="auto"
         Fraction of outliers in the training samples, as in
         :class:`~sklearn.ensemble.IsolationForest`; overrides `threshold`. "auto" leaves it to
@@ -161,6 +162,26 @@ class ReconstructionOutlierDetector(OutlierMixin, BaseAutoencoder):
     @offset_.setter
     def offset_(self, offset: float) -> None:
         self.threshold_ = -float(offset)
+
+    def fit_predict(self, X: Any, y: Any = None, **kwargs: Any) -> Any:
+        """Train the network, and predict which of the samples are outliers.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features) or (n_samples, ...)
+            Table, images or sequences.
+        y : Ignored
+            Not used, present for API consistency by convention.
+        **kwargs : dict
+            Arguments of `fit`.
+
+        Returns
+        -------
+        labels : ndarray of shape (n_samples,)
+            -1 for outliers, +1 for other samples.
+        """
+        refuse_batches(X, ", or call fit, and then predict for each batch")
+        return super().fit_predict(X, y, **kwargs)
 
     @of_one_fit
     def score_samples(self, X: Any) -> FloatArray:
@@ -293,32 +314,39 @@ class ReconstructionOutlierDetector(OutlierMixin, BaseAutoencoder):
 
     @of_one_fit
     def explain(
-        self, X: Any, n_features: int = 3, groups: Mapping[str, Any] | None = None
+        self,
+        X: Any,
+        n_features: int | None = 3,
+        groups: Mapping[str, Any] | None = None,
+        rows: Any = None,
     ) -> pd.DataFrame:
-        """Explain outliers by their features with the largest parts in the anomaly score.
+        """Explain outliers, or selected samples, by the features with the largest parts in it.
 
         Parameters
         ----------
         X : array-like or dataframe of shape (n_samples, n_features) or (n_samples, ...)
             Table, images or sequences.
-        n_features : int, default=3
-            Features to name for each outlier, those with the largest parts.
+        n_features : int or None, default=3
+            Features to name for each sample, those with the largest parts; None names all.
         groups : mapping of str to list of str or int, default=None
             Columns that belong together, as in `feature_errors`; a group has neither value nor
             reconstruction.
+        rows : array-like of int or bool, "all" or None, default=None
+            Positions of the samples to explain, or a mask of all samples; None explains all
+            outliers by `predict`.
 
         Returns
         -------
         explanation : DataFrame
-            For every outlier by `predict`, `n_features` rows with "row" (its label in
-            `X`), "position" (counted from 0), "feature", "value", "reconstruction", "error" (the
-            feature's part in the score, see `feature_scores`) and "share", the fraction of the
-            sum of the sample's parts. Samples in the order of `X`, features by part.
-            :func:`skae.inspection.explain` explains selected samples, and those of a whole
+            For every sample, `n_features` rows with "row" (its label in `X`), "position" (counted
+            from 0), "feature", "value", "reconstruction", "error" (the feature's part in the
+            anomaly score, see `feature_scores`) and "share", the fraction of the sum of the
+            sample's parts (0 if that sum is 0). Features by part, samples in the order of
+            `rows`. :func:`skae.inspection.explain` explains the samples of a whole
             pipeline by its original columns.
         """
         values, _ = self._check_inputs(X)
-        return explanation(self, X, values, n_features, groups)
+        return explanation(self, X, values, n_features=n_features, groups=groups, rows=rows)
 
     def _check_data(self, X: Any, y: Any, mode: Mode, **others: Any) -> FitData:
         data = super()._check_data(X, y, mode, **others)

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from numbers import Integral
 from typing import Any
 
 import numpy as np
@@ -11,14 +9,9 @@ import pandas as pd
 
 from skae import engine
 from skae._contracts import FloatArray
-from skae._explanations import row_labels, top_features
-from skae._messages import did_you_mean
+from skae._explanations import Groups, positions_of, row_labels, summed, top_features
 from skae.estimators._scaling import restored
 from skae.estimators._scores import anomaly_scores, feature_parts
-
-Groups = Mapping[str, Any] | None
-# Columns that an error names.
-_SHOWN = 20
 
 
 def error_frame(detector: Any, X: Any, values: FloatArray, groups: Groups) -> pd.DataFrame:
@@ -30,25 +23,29 @@ def error_frame(detector: Any, X: Any, values: FloatArray, groups: Groups) -> pd
         index=row_labels(X, len(values)),
         columns=_feature_labels(detector),
     )
-    return frame if groups is None else _summed(frame, groups)
+    return frame if groups is None else summed(frame, groups, list(frame.columns))
 
 
 def explanation(
-    detector: Any, X: Any, values: FloatArray, n_features: int, groups: Groups
+    detector: Any, X: Any, values: FloatArray, *, n_features: int | None, groups: Groups, rows: Any
 ) -> pd.DataFrame:
-    """Return the features with the largest errors of every outlier."""
+    """Return the features with the largest errors of every outlier, or of selected samples."""
     labels = row_labels(X, len(values))
-    outliers = np.flatnonzero(anomaly_scores(detector, values) > detector.threshold_)
-    values = values[outliers]
-    errors = part_frame(detector, None, values, groups)
-    reconstruction = restored(detector._run("model", values), detector._output_scaler)
+    positions = positions_of(
+        rows,
+        len(values),
+        lambda: np.flatnonzero(anomaly_scores(detector, values) > detector.threshold_),
+    )
+    picked = values[positions]
+    errors = part_frame(detector, None, picked, groups)
+    reconstruction = restored(detector._run("model", picked), detector._output_scaler)
     names = _feature_labels(detector)
     value, rebuilt = [
         pd.DataFrame(table, columns=names).reindex(columns=errors.columns)
-        for table in (values, reconstruction.reshape(values.shape))
+        for table in (picked, reconstruction.reshape(picked.shape))
     ]
-    errors = errors.set_axis(labels[outliers])
-    return top_features(errors, value, rebuilt, positions=outliers, n_features=n_features)
+    errors = errors.set_axis(labels[positions])
+    return top_features(errors, value, rebuilt, positions=positions, n_features=n_features)
 
 
 def part_frame(detector: Any, X: Any, values: FloatArray, groups: Groups) -> pd.DataFrame:
@@ -57,64 +54,7 @@ def part_frame(detector: Any, X: Any, values: FloatArray, groups: Groups) -> pd.
         return error_frame(detector, X, values, groups)
     parts = feature_parts(detector, values)
     frame = pd.DataFrame(parts, row_labels(X, len(values)), _feature_labels(detector))
-    return frame if groups is None else _summed(frame, groups)
-
-
-def _summed(frame: pd.DataFrame, groups: Mapping[str, Any]) -> pd.DataFrame:
-    if not isinstance(groups, Mapping):
-        raise TypeError(
-            f"groups must map a name to its columns, such as {{'drive': ['drive_gas', "
-            f"'drive_diesel']}}; got {type(groups).__name__}."
-        )
-    owner = {name: name for name in frame.columns}
-    grouped: set[Any] = set()
-    for group, columns in groups.items():
-        for column in _columns(frame, columns):
-            name = _column_name(frame, column)
-            if name not in owner:
-                known = list(frame.columns)
-                more = ", ..." if len(known) > _SHOWN else ""
-                raise ValueError(
-                    f"groups[{group!r}] names the column {column!r}, which the detector was not "
-                    f"fitted on; its columns are {', '.join(map(repr, known[:_SHOWN]))}{more}"
-                    f"{did_you_mean(str(column), map(str, known))}"
-                )
-            if name in grouped:
-                raise ValueError(f"The column {name!r} is in more than one of the groups.")
-            grouped.add(name)
-            owner[name] = group
-    for name in groups.keys() & set(frame.columns) - grouped:
-        raise ValueError(
-            f"groups has a group named {name!r}, which is also a column outside of the groups; "
-            "give the group another name."
-        )
-    return _sums(frame, list(owner.values()))
-
-
-def _sums(frame: pd.DataFrame, owners: list[Any]) -> pd.DataFrame:
-    """Return the sum of the columns of each owner."""
-    order = list(dict.fromkeys(owners))
-    places = np.array([order.index(owner) for owner in owners])
-    sums = [np.nansum(frame.to_numpy()[:, places == place], axis=1) for place in range(len(order))]
-    columns = pd.Index(order, tupleize_cols=False)
-    return pd.DataFrame(np.column_stack(sums), index=frame.index, columns=columns)
-
-
-def _column_name(frame: pd.DataFrame, column: Any) -> Any:
-    """Return a column's name; an integer is a position where no column has it for a name."""
-    has_integers = any(isinstance(name, Integral) for name in frame.columns)
-    by_position = isinstance(column, Integral) and not has_integers
-    if by_position and 0 <= int(column) < frame.shape[1]:
-        return frame.columns[int(column)]
-    return column
-
-
-def _columns(frame: pd.DataFrame, columns: Any) -> Sequence[Any]:
-    known: set[Any] = set(frame.columns)
-    is_one = isinstance(columns, (str, Integral)) or (
-        isinstance(columns, tuple) and columns in known
-    )
-    return [columns] if is_one else list(columns)
+    return frame if groups is None else summed(frame, groups, list(frame.columns))
 
 
 def _feature_labels(detector: Any) -> pd.Index:

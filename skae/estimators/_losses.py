@@ -7,13 +7,23 @@ from typing import Any
 
 import keras
 import tensorflow as tf
+from sklearn.exceptions import ConvergenceWarning
 
 from skae._contracts import ErrorFunction, FloatArray, Shape
+from skae._messages import warn
 from skae.errors import CustomError, resolve_error
 from skae.estimators._recipe import loss_of
 
-_FUNCTIONS = (keras.losses.binary_crossentropy, keras.losses.binary_focal_crossentropy)
-_CLASSES = (keras.losses.BinaryCrossentropy, keras.losses.BinaryFocalCrossentropy)
+# Losses of values in [0, 1], and the output activation that goes with each.
+_OF_FRACTIONS = {
+    "binary_crossentropy": "sigmoid",
+    "binary_focal_crossentropy": "sigmoid",
+    "kl_divergence": "softmax",
+    "categorical_crossentropy": "softmax",
+    "categorical_focal_crossentropy": "softmax",
+}
+# What an output activation can return.
+_RANGES = {"sigmoid": (0, 1), "hard_sigmoid": (0, 1), "softmax": (0, 1), "tanh": (-1, 1)}
 # MinMaxScaler ends at 1 + 2e-16, or at 1 + 1.2e-7 in float32.
 _ROUNDING = 1e-6
 
@@ -35,7 +45,28 @@ def check_loss_and_error(fit: Any, samples: Any) -> ErrorFunction:
     is_linear = isinstance(fit.model, str) and last is keras.activations.linear
     check_loss(loss, targets, name, is_linear=is_linear)
     check_user_loss(loss, fit._output_shape, weighted=samples.sample_weight is not None)
+    if isinstance(fit.model, str):
+        _warn_of_range(_keras_function(last), targets, name)
     return error
+
+
+def _warn_of_range(activation: str, targets: FloatArray, name: str) -> None:
+    """Warn if a network ends with an activation that can't return the targets."""
+    if activation not in _RANGES:
+        return
+    (least, most), (low, high) = _RANGES[activation], _extremes(targets)
+    if low < least - _ROUNDING or high > most + _ROUNDING:
+        warn(
+            f"{name} has values from {low:.3g} to {high:.3g}, but the network returns values in "
+            f"[{least}, {most}] only, because output_activation={activation!r}; set "
+            f"output_activation=None, or scale {name} with MinMaxScaler(feature_range=({least}, "
+            f"{most}), clip=True).",
+            ConvergenceWarning,
+        )
+
+
+def _extremes(targets: FloatArray) -> tuple[float, float]:
+    return float(targets.min()), float(targets.max())
 
 
 def check_user_loss(loss: Any, shape: Shape, *, weighted: bool) -> None:
@@ -76,10 +107,11 @@ def check_user_loss(loss: Any, shape: Shape, *, weighted: bool) -> None:
 
 
 def check_loss(loss: Any, targets: FloatArray, name: str, *, is_linear: bool) -> None:
-    """Raise an error if a binary cross-entropy does not suit the targets or the network.
+    """Raise an error if a loss does not suit the targets or the network.
 
-    Outside [0, 1] it has no minimum. A linear output leaves [0, 1], where Keras clips it and the
-    gradient is zero: on the digits the R2 is then -0.01, and 0.95 with a sigmoid.
+    Outside [0, 1], cross-entropies and the Kullback-Leibler divergence have no minimum, or Keras
+    clips the targets. A linear output leaves [0, 1], where Keras clips it and the gradient is zero:
+    on the digits the R2 with a binary cross-entropy is then -0.01, and 0.95 with a sigmoid.
 
     Parameters
     ----------
@@ -94,24 +126,36 @@ def check_loss(loss: Any, targets: FloatArray, name: str, *, is_linear: bool) ->
     Raises
     ------
     ValueError
-        If the targets leave [0, 1], or the network does.
+        If the loss takes class labels, or if the targets or the network leave its range.
     """
     found = keras.losses.get(loss) if isinstance(loss, str) else loss
-    if found not in _FUNCTIONS and not isinstance(found, _CLASSES):
+    function = _keras_function(found)
+    if function == "sparse_categorical_crossentropy":
+        raise ValueError(
+            f"The loss {function} compares class labels with probabilities, but here each value "
+            f"of {name} is compared with its reconstruction; set loss='mse', or "
+            "'binary_crossentropy' for values in [0, 1]."
+        )
+    if function not in _OF_FRACTIONS:
         return
-    low, high = float(targets.min()), float(targets.max())
-    shown = getattr(found, "__name__", type(found).__name__)
+    low, high = _extremes(targets)
     if low < -_ROUNDING or high > 1 + _ROUNDING:
         raise ValueError(
-            f"The loss {shown} takes values in [0, 1], but {name} has values from {low:.3g} to "
-            f"{high:.3g}, where it has no minimum; scale {name} with MinMaxScaler(clip=True), or "
-            "set loss='mse'."
+            f"The loss {function} takes values in [0, 1], but {name} has values from {low:.3g} to "
+            f"{high:.3g}; scale {name} with MinMaxScaler(clip=True), or set loss='mse'."
         )
     if is_linear and not getattr(found, "from_logits", False):
         raise ValueError(
-            f"The loss {shown} takes reconstructions in [0, 1], but the network's last layer is "
-            "linear; set output_activation='sigmoid', or loss='mse'."
+            f"The loss {function} takes reconstructions in [0, 1], but the network's last layer is "
+            f"linear; set output_activation={_OF_FRACTIONS[function]!r}, or loss='mse'."
         )
+
+
+def _keras_function(used: Any) -> str:
+    """Return the name of Keras's function that a loss or an activation is; none for others."""
+    function = getattr(used, "fn", used)
+    module = getattr(function, "__module__", None) or ""
+    return getattr(function, "__name__", "") if module.partition(".")[0] == "keras" else ""
 
 
 def check_error(error: ErrorFunction, shape: Shape) -> None:

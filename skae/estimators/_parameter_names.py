@@ -1,16 +1,21 @@
-"""Checks of parameter names, routed parameters and names of Keras objects."""
+"""Checks of the names of parameters, routed parameters, arguments of fits and Keras objects."""
 
 from __future__ import annotations
 
+import functools
 import inspect
+from collections.abc import Callable
 from types import ModuleType
-from typing import Any
+from typing import Any, ParamSpec, TypeVar
 
 import skae._tensorflow  # noqa: F401  isort: skip
 import keras
 
 from skae._messages import did_you_mean
-from skae._sklearn import InvalidParameterError
+from skae._sklearn import InvalidParameterError, fit_context, with_callbacks
+
+P = ParamSpec("P")
+T = TypeVar("T")
 
 # Names in scikit-learn, Keras and PyOD.
 _ELSEWHERE = {
@@ -32,11 +37,59 @@ _ELSEWHERE = {
     "verbose": "verbosity",
 }
 _HERE = {name: ours for ours, names in _ELSEWHERE.items() for name in names.split()}
+# Arguments of Keras's fit, and of fit where partial_fit has none of that name.
+_HOLD_OUT = (
+    " To validate, hold samples out with validation_split, or continue training by fit with "
+    "warm_start=True, which takes X_val."
+)
+_ADVICE = {
+    ("fit", "validation_data"): " Pass the samples to validate with as X_val.",
+    ("partial_fit", "validation_data"): _HOLD_OUT,
+    ("partial_fit", "X_val"): _HOLD_OUT,
+    ("partial_fit", "y_val"): _HOLD_OUT,
+    ("partial_fit", "epochs"): " It trains for one epoch; call it once for each epoch.",
+}
+# Short names that keras.losses and keras.metrics take, and don't list.
+_SHORT = ("bce", "kld", "mae", "mape", "mse", "msle")
 _MODULES: dict[str, ModuleType] = {
     "optimizer": keras.optimizers,
     "loss": keras.losses,
     "metrics": keras.metrics,
 }
+
+
+def fit_method(method: Callable[P, T]) -> Callable[P, T]:
+    """Decorate a method that fits, as scikit-learn asks for; tell what to do for unknown arguments.
+
+    Raises
+    ------
+    TypeError
+        If it gets an argument that it has not.
+    """
+    managed = with_callbacks(fit_context(prefer_skip_nested_validation=True)(method))
+    known = inspect.signature(method).parameters
+
+    @functools.wraps(managed)
+    def called(self: Any, *args: Any, **kwargs: Any) -> Any:
+        for name in sorted(kwargs.keys() - known.keys()):
+            raise TypeError(
+                f"{type(self).__name__}.{method.__name__} has no argument {name!r}."
+                f"{_advice(type(self), method.__name__, name, known)}"
+            )
+        return managed(self, *args, **kwargs)
+
+    return called  # type: ignore[return-value]
+
+
+def _advice(kind: type, method: str, name: str, known: Any) -> str:
+    """Return what to do instead of passing an unknown argument to a method."""
+    parameters = set(inspect.signature(kind).parameters) - {"routed"}
+    ours = _HERE.get(name, name)
+    if (method, name) in _ADVICE:
+        return _ADVICE[method, name]
+    if ours in parameters or "__" in ours:
+        return f" It is a parameter of the estimator: set_params({ours}=...)."
+    return did_you_mean(name, set(known) - {"self"})
 
 
 def check_parameter_names(estimator: Any) -> None:
@@ -45,8 +98,8 @@ def check_parameter_names(estimator: Any) -> None:
     Raises
     ------
     InvalidParameterError
-        If a parameter is unknown, or routed to an object that is None or has no such parameter, or
-        if a string names no optimizer, loss or metric.
+        If a parameter is unknown, or routed to an object that is None, is made already or has no
+        such parameter, if a string names no optimizer, loss or metric, or if a callback is none.
     """
     known = set(inspect.signature(type(estimator)).parameters) - {"routed"}
     is_fitted = "_deferred" in vars(estimator)
@@ -57,6 +110,7 @@ def check_parameter_names(estimator: Any) -> None:
     compiled = estimator._compile_parameters()
     for name in _MODULES:
         _check_compiled(name, compiled[name], estimator._routed(name))
+    _check_callbacks(estimator.callbacks, estimator._routed("callbacks"))
 
 
 def _check_routed(estimator: Any, name: str, known: set[str]) -> None:
@@ -80,6 +134,7 @@ def _check_compiled(parameter: str, value: Any, arguments: dict[str, Any]) -> No
     for part in keras.tree.flatten(value):
         if isinstance(part, str):
             _found(parameter, part)
+    _refuse_arguments_of_objects(parameter, value, arguments)
     kind = _class_of(parameter, value)
     if not arguments or kind is None or any("__" in name for name in arguments):
         return
@@ -93,6 +148,31 @@ def _check_compiled(parameter: str, value: Any, arguments: dict[str, Any]) -> No
         )
 
 
+def _check_callbacks(callbacks: Any, arguments: dict[str, Any]) -> None:
+    """Check that callbacks are objects or classes of Keras, and what is routed to them."""
+    for part in keras.tree.flatten(callbacks):
+        if part is not None and not (hasattr(part, "set_model") and hasattr(part, "on_epoch_end")):
+            hint = " For a function, pass keras.callbacks.LambdaCallback(on_epoch_end=function)."
+            raise InvalidParameterError(
+                f"callbacks has {part!r}, which is neither a keras.callbacks.Callback nor a class "
+                f"of them.{hint if callable(part) else ''}"
+            )
+    _refuse_arguments_of_objects("callbacks", callbacks, arguments)
+
+
+def _refuse_arguments_of_objects(parameter: str, value: Any, arguments: dict[str, Any]) -> None:
+    """Raise an error for arguments where there is no class or name that could get them."""
+    parts = keras.tree.flatten(value)
+    if arguments and not any(isinstance(part, str) or inspect.isclass(part) for part in parts):
+        name = min(arguments)
+        shown = ", ".join(getattr(part, "__name__", type(part).__name__) for part in parts)
+        raise InvalidParameterError(
+            f"{parameter}__{name}={arguments[name]!r} can't be passed on, because {parameter} is "
+            f"no name and no class, but an object: {shown}. Give {name} to it where you make it, "
+            f"or set {parameter} to a name or to a class."
+        )
+
+
 def _found(parameter: str, name: str) -> Any:
     """Return the Keras object with a name."""
     module = _MODULES[parameter]
@@ -103,9 +183,11 @@ def _found(parameter: str, name: str) -> Any:
     except ValueError:
         found = None
     if found is None:
+        known = [each for each in dir(module) if each[0] != "_"]
+        short = () if parameter == "optimizer" else _SHORT
         raise InvalidParameterError(
             f"{parameter}={name!r} is not in keras.{module.__name__.rpartition('.')[2]}."
-            f"{did_you_mean(name, [each for each in dir(module) if each[0] != '_'])}"
+            f"{did_you_mean(name, [*known, *short])}"
         )
     return found
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import functools
 import inspect
 import math
-import warnings
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import replace
@@ -15,6 +14,7 @@ import keras
 
 from skae import engine, networks
 from skae._contracts import Network, NetworkSpec, Recipe
+from skae._messages import warn
 from skae._private import fresh_names, metadata
 from skae.engine import DeferredNetwork
 from skae.estimators._parameters import copied_containers, same
@@ -23,8 +23,6 @@ from skae.estimators._scikeras import KerasWrapper
 from skae.exceptions import LatentSizeWarning
 from skae.noise import make_noise
 
-# warn_of_latent_dim, _fit, fit and the two wrappers of scikit-learn around it.
-_STEPS_TO_THE_CALLER = 6
 _LARGEST_AUTO = 8
 
 
@@ -108,12 +106,11 @@ def warn_of_latent_dim(fit: Any) -> None:
     n_features = math.prod(fit._input_shape)
     latent_dim = _latent_dim(fit.latent_dim, n_features)
     if isinstance(fit.model, str) and latent_dim and latent_dim >= n_features:
-        warnings.warn(
+        warn(
             f"latent_dim={latent_dim} is not below the number of features "
             f"({n_features}), so the network can copy its input instead of learning "
             "its structure; choose a smaller latent_dim, or 'auto'.",
             LatentSizeWarning,
-            stacklevel=_STEPS_TO_THE_CALLER,
         )
 
 

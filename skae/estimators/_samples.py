@@ -18,6 +18,10 @@ from skae.estimators._scaling import Scalers, Shapes, standardized
 
 Batch = tuple[FloatArray, FloatArray | None, FloatArray | None]
 
+_BY_BATCH = (
+    "; a method that returns something for every sample can also be called for each batch in turn"
+)
+
 
 @dataclass(frozen=True)
 class Samples:
@@ -128,9 +132,9 @@ class StreamedSamples:
     def held_out(self, fraction: float, seed: int) -> Any:
         """Raise an error: a stream can't be split."""
         raise ValueError(
-            f"validation_split={fraction} is not supported for a "
-            f"{type(self._stream.source).__name__}; pass X_val, or set validation_split=0 and "
-            "early_stopping=False."
+            f"X is a {type(self._stream.source).__name__} that gives batches, from which no "
+            "validation samples can be held out, as validation_split and early_stopping do; pass "
+            "X_val, or set validation_split=0 and early_stopping=False."
         )
 
     def batchable(self, shapes: Shapes, scalers: Scalers) -> Batchable:
@@ -163,6 +167,22 @@ class FitData:
     validation: Any
     noise: Any
     network: DeferredNetwork | None
+
+
+def refuse_batches(X: Any, advice: str = "") -> None:
+    """Raise an error for a stream where samples in memory are needed.
+
+    Parameters
+    ----------
+    X : object
+    advice : str, default=""
+        What to do instead, other than to pass one array.
+    """
+    if not isinstance(X, np.ndarray) and is_stream(X):
+        raise TypeError(
+            f"X is a {type(X).__name__} that gives batches, which only fit and partial_fit take. "
+            f"Pass all samples as one array{advice or _BY_BATCH}."
+        )
 
 
 def check_samples(

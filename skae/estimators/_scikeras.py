@@ -114,7 +114,8 @@ class KerasWrapper(BaseWrapper):
         prefix, separator, _ = name.partition("__")
         owner = getattr(self, prefix, None)
         # Parameters of a nested object belong to that object, as in any scikit-learn estimator.
-        nested = hasattr(owner, "set_params") and not inspect.isclass(owner)
+        # Callbacks of Keras have a set_params, which is something else.
+        nested = hasattr(owner, "get_params") and not inspect.isclass(owner)
         return bool(separator) and prefix in self._routing_prefixes and not nested
 
     def _routed(self, prefix: str) -> dict[str, Any]:

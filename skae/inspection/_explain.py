@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copy
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from numbers import Integral
 from typing import Any
@@ -14,11 +14,18 @@ import pandas as pd
 from numpy.typing import ArrayLike
 from sklearn.compose import ColumnTransformer
 from sklearn.impute import KNNImputer, SimpleImputer
-from sklearn.pipeline import Pipeline
+from sklearn.pipeline import FeatureUnion, Pipeline
 from sklearn.preprocessing import FunctionTransformer, OrdinalEncoder
 
 from skae._docs import hide_annotations
-from skae._explanations import column_labels, row_labels, top_features
+from skae._explanations import (
+    Groups,
+    column_labels,
+    positions_of,
+    row_labels,
+    summed,
+    top_features,
+)
 from skae.inspection._plotting import unwrap
 
 # A table of any type of values, a column each.
@@ -27,7 +34,12 @@ Table = np.ndarray[Any, np.dtype[Any]]
 
 @hide_annotations
 def explain(
-    estimator: Any, X: Any, *, n_features: int = 3, rows: ArrayLike | str | None = None
+    estimator: Any,
+    X: Any,
+    *,
+    n_features: int | None = 3,
+    rows: ArrayLike | str | None = None,
+    groups: Groups = None,
 ) -> pd.DataFrame:
     """Explain outliers by the columns of `X` with the largest parts in the anomaly score.
 
@@ -38,13 +50,17 @@ def explain(
     ----------
     estimator : ReconstructionOutlierDetector, Pipeline or search over one, fitted
         Steps before the detector may be transformers with ``get_feature_names_out``, pipelines of
-        them, and `ColumnTransformer`.
+        them, `ColumnTransformer` and `FeatureUnion`.
     X : array-like or dataframe of shape (n_samples, n_features)
         Samples, as `predict` of the estimator takes them.
-    n_features : int, default=3
-        Number of columns for each sample, those with the largest parts.
-    rows : array-like of int, "all" or None, default=None
-        Positions of the samples to explain; None explains all outliers by `predict`.
+    n_features : int or None, default=3
+        Number of columns for each sample, those with the largest parts; None names all.
+    rows : array-like of int or bool, "all" or None, default=None
+        Positions of the samples to explain, or a mask of all samples; None explains all outliers
+        by `predict`.
+    groups : mapping of str to list of str or int, default=None
+        Columns of `X` that belong together: they are replaced by the sum of their parts, under
+        the group's name. A group has neither value nor reconstruction.
 
     Returns
     -------
@@ -52,8 +68,9 @@ def explain(
         `n_features` rows for each sample, with "row" (its label in `X`), "position" (counted from
         0), "feature" (a column of `X`; a tuple of columns where a step mixes them, as PCA does),
         "value" and "reconstruction" in the units of that column, "error" (its part in the anomaly
-        score), and "share", the fraction of the sum of the sample's parts. The reconstruction is
-        NaN if a step has no ``inverse_transform``; for several columns, the value is NaN too.
+        score), and "share", the fraction of the sum of the sample's parts (0 if that sum is 0).
+        The reconstruction is NaN if a step has no ``inverse_transform``; for several columns, the
+        value is NaN too.
 
     Raises
     ------
@@ -64,7 +81,7 @@ def explain(
 
     See Also
     --------
-    skae.ReconstructionOutlierDetector.explain : The same for a detector alone, with groups.
+    skae.ReconstructionOutlierDetector.explain : The same for a detector alone.
 
     Examples
     --------
@@ -86,51 +103,47 @@ def explain(
     0    0  height  240.0
     """
     detector, encoded = unwrap(estimator, X, "feature_scores", "explain")
-    positions = _positions(rows, detector, encoded)
+    n_samples = len(encoded) if hasattr(encoded, "__len__") else encoded.shape[0]
+    positions = positions_of(
+        rows, n_samples, lambda: np.flatnonzero(detector.predict(encoded) == -1)
+    )
     if len(positions) == 0:  # an empty table with the same columns
-        return explain(estimator, X, n_features=n_features, rows=[0]).iloc[:0]
+        return explain(estimator, X, n_features=n_features, rows=[0], groups=groups).iloc[:0]
     picked = _pick(encoded, positions)
     found, steps = detector.feature_scores(picked), _transformers(estimator)
     names = column_labels(X) or [f"x{number}" for number in range(np.shape(X)[1])]
     names = names if steps else list(found.columns)  # of a sequence (step, channel)
-    origin = _Origin.of(steps, names)
-    owners = list(dict.fromkeys(origin.columns))
-    place = {owner: number for number, owner in enumerate(owners)}
-    sums = np.zeros((len(positions), len(owners)))
-    for columns, of_column in zip(origin.columns, np.nan_to_num(found).T, strict=True):
-        sums[:, place[columns]] += of_column
-    features = [tuple(names[c] for c in made) if made[1:] else names[made[0]] for made in owners]
-    labels = row_labels(X, len(X))[positions]
-    value, rebuilt = [
-        pd.DataFrame(
-            {n: np.nan if made[1:] else table[:, made[0]] for n, made in enumerate(owners)},
-            index=labels,
-        )
-        for table in (
-            np.asarray(_pick(X, positions), object).reshape(len(positions), -1),
-            origin.inverse(np.asarray(detector.reconstruct(picked)).reshape(found.shape)),
-        )
-    ]
-    errors = pd.DataFrame(sums, labels, pd.Index(features, tupleize_cols=False))
-    lines = top_features(errors, value, rebuilt, positions=positions, n_features=n_features)
+    errors, made = _errors_by_column(found, steps, names)
+    values = np.asarray(_pick(X, positions), object).reshape(len(positions), -1)
+    rebuilt = made.inverse(np.asarray(detector.reconstruct(picked)).reshape(len(positions), -1))
+    value, expected = [_of_single(table, made.columns, errors) for table in (values, rebuilt)]
+    if groups is not None:
+        errors = summed(errors, groups, names)
+        value, expected = [table.reindex(columns=errors.columns) for table in (value, expected)]
+    errors = errors.set_axis(row_labels(X, len(X))[positions])
+    lines = top_features(errors, value, expected, positions=positions, n_features=n_features)
     return lines.infer_objects()
 
 
-def _positions(rows: Any, detector: Any, encoded: Any) -> Table:
-    n_samples = len(encoded) if hasattr(encoded, "__len__") else encoded.shape[0]
-    if rows is None:
-        return np.flatnonzero(detector.predict(encoded) == -1)
-    if isinstance(rows, str) and rows == "all":
-        return np.arange(n_samples)
-    positions = np.atleast_1d(np.asarray(rows))
-    positions = positions if positions.size else positions.astype(np.intp)
-    is_valid = positions.dtype.kind in "iu" and positions.ndim == 1
-    if not is_valid or not ((positions >= 0) & (positions < n_samples)).all():
-        raise ValueError(
-            f"rows must be positions from 0 to {n_samples - 1}, 'all', or None for all outliers; "
-            f"got {rows!r}."
-        )
-    return positions
+def _errors_by_column(
+    found: pd.DataFrame, steps: list[Any], names: list[Any]
+) -> tuple[pd.DataFrame, _Origin]:
+    """Sum the errors of the columns that the detector got by the columns that they are made of."""
+    origin = _Origin.of(steps, names)
+    owners = list(dict.fromkeys(origin.columns))
+    place = {owner: number for number, owner in enumerate(owners)}
+    sums = np.zeros((len(found), len(owners)))
+    for columns, of_column in zip(origin.columns, np.nan_to_num(found).T, strict=True):
+        sums[:, place[columns]] += of_column
+    features = [tuple(names[c] for c in made) if made[1:] else names[made[0]] for made in owners]
+    return pd.DataFrame(sums, columns=pd.Index(features, tupleize_cols=False)), origin
+
+
+def _of_single(table: Table, columns: list[tuple[int, ...]], errors: pd.DataFrame) -> pd.DataFrame:
+    """Return the values beside errors: NaN for those of several columns."""
+    owners = list(dict.fromkeys(columns))
+    values = {n: np.nan if made[1:] else table[:, made[0]] for n, made in enumerate(owners)}
+    return pd.DataFrame(values, index=errors.index).set_axis(errors.columns, axis=1)
 
 
 def _pick(X: Any, positions: Table) -> Any:
@@ -183,6 +196,10 @@ class _Origin:
         return cls(columns, inverse)
 
 
+# Output columns of a transformer among several, its input columns, and their origin.
+_Block = tuple[slice, list[int], _Origin]
+
+
 def _union(columns: list[tuple[int, ...]], made_of: tuple[int, ...]) -> tuple[int, ...]:
     return tuple(sorted({source for number in made_of for source in columns[number]}))
 
@@ -191,19 +208,34 @@ def _origin_of_step(step: Any, names: list[Any]) -> _Origin:
     if isinstance(step, Pipeline):
         return _Origin.of([inner for _, inner in step.steps], names)
     if isinstance(step, ColumnTransformer):
-        return _origin_of_blocks(step, names)
+        return _origin_of_blocks(_blocks_of_columns(step, names), names)
+    if isinstance(step, FeatureUnion):
+        return _origin_of_blocks(_blocks_of_union(step, names), names)
     columns = _made_of(step, len(names))
-    return _Origin(columns, lambda table: _inverse(step, table, len(names)))
+    return _Origin(columns, lambda table: _inverse(step, table, columns, len(names)))
 
 
-def _origin_of_blocks(step: ColumnTransformer, names: list[Any]) -> _Origin:
-    blocks = []
+def _blocks_of_columns(step: ColumnTransformer, names: list[Any]) -> Iterator[_Block]:
     for name, inner, chosen in step.transformers_:
         outputs = step.output_indices_[name]
         if inner != "drop" and outputs.stop > outputs.start:
             inputs = _column_numbers(chosen, names)
             steps = [] if isinstance(inner, str) else [inner]
-            blocks.append((outputs, inputs, _Origin.of(steps, [names[i] for i in inputs])))
+            yield outputs, inputs, _Origin.of(steps, [names[i] for i in inputs])
+
+
+def _blocks_of_union(step: FeatureUnion, names: list[Any]) -> Iterator[_Block]:
+    start = 0
+    for _, inner in step.transformer_list:
+        if inner != "drop":
+            origin = _Origin.of([inner], names)
+            stop = start + len(origin.columns)
+            yield slice(start, stop), list(range(len(names))), origin
+            start = stop
+
+
+def _origin_of_blocks(found: Iterator[_Block], names: list[Any]) -> _Origin:
+    blocks = list(found)
     columns: list[tuple[int, ...]] = [()] * max(outputs.stop for outputs, *_ in blocks)
     for outputs, inputs, origin in blocks:
         columns[outputs] = [tuple(sorted(inputs[i] for i in made)) for made in origin.columns]
@@ -235,10 +267,15 @@ def _made_of(step: Any, n_inputs: int) -> list[tuple[int, ...]]:
     try:
         outputs = unnamed.get_feature_names_out(np.array(markers, object))
     except (AttributeError, ValueError) as error:
+        advice = "it needs a get_feature_names_out that takes the names of its inputs."
+        if isinstance(step, FunctionTransformer):
+            advice = (
+                'set its feature_names_out="one-to-one" if each of its columns is made of the one '
+                "at the same place; else to a function that returns names with those of the inputs "
+                "in them, such as lambda step, names: [f'{name}_log' for name in names]."
+            )
         raise TypeError(
-            f"explain can't tell which columns {step!r} makes of which: it needs a "
-            "get_feature_names_out that takes the names of its inputs. A FunctionTransformer has "
-            'one with feature_names_out="one-to-one".'
+            f"explain can't tell which columns {step!r} makes of which: {advice}"
         ) from error
     found = [tuple(map(int, re.findall("\0([0-9]+)\0", str(output)))) for output in outputs]
     return [numbers or tuple(range(n_inputs)) for numbers in found]
@@ -252,10 +289,14 @@ def _output_names(step: Any, names: list[Any], n_outputs: int) -> list[Any]:
         return names if len(names) == n_outputs else [f"x{i}" for i in range(n_outputs)]
 
 
-def _inverse(step: Any, table: Table, n_inputs: int) -> Table:
-    if isinstance(step, (SimpleImputer, KNNImputer)) and table.shape[1] >= n_inputs:
-        return table[:, :n_inputs]  # indicators of missing values stand behind
+def _inverse(step: Any, table: Table, columns: list[tuple[int, ...]], n_inputs: int) -> Table:
     unknown = np.full((len(table), n_inputs), np.nan, object)
+    if isinstance(step, (SimpleImputer, KNNImputer)):
+        # It drops columns without any value; indicators of missing values stand behind.
+        n_indicators = len(step.indicator_.features_) if step.add_indicator else 0
+        kept = [made[0] for made in columns[: len(columns) - n_indicators]]
+        unknown[:, kept] = table[:, : len(kept)]
+        return unknown
     one_way = isinstance(step, FunctionTransformer) and step.func is not None
     if not hasattr(step, "inverse_transform") or (one_way and step.inverse_func is None):
         return unknown

@@ -86,6 +86,9 @@ class FeatureErrorDisplay:
     ) -> FeatureErrorDisplay:
         """Draw the ``feature_errors`` that a detector finds in one sample of `X`.
 
+        A pipeline's features are those that its last step gets, under the names that
+        ``get_feature_names_out`` of the others gives; :func:`explain` has the columns of `X`.
+
         Parameters
         ----------
         groups : mapping of str to list of str or int, default=None
@@ -102,7 +105,7 @@ class FeatureErrorDisplay:
         label = one.index[0] if hasattr(one, "iloc") else row
         return cls.from_predictions(
             errors.to_numpy()[0],
-            [str(name) for name in errors.columns],
+            _names_of(estimator, list(errors.columns)),
             **known,
             n_features=n_features,
             title=f"Row {label}: error by feature",
@@ -173,3 +176,16 @@ class FeatureErrorDisplay:
         ax.invert_yaxis()
         ax.set(xlabel="error", title=self.title or "")
         return self
+
+
+def _names_of(estimator: Any, columns: list[Any]) -> list[str]:
+    """Return names of features; those that a detector only counts are named by the steps before."""
+    estimator = getattr(estimator, "best_estimator_", estimator)
+    outputs: Any = []
+    if hasattr(estimator, "steps") and not hasattr(estimator[-1], "feature_names_in_"):
+        try:
+            outputs = estimator[:-1].get_feature_names_out()
+        except (AttributeError, ValueError):
+            outputs = []  # a step names nothing
+    known = {f"x{number}": name for number, name in enumerate(outputs)}
+    return [str(known.get(name, name)) for name in columns]

@@ -12,6 +12,11 @@ from numpy.typing import ArrayLike, NDArray
 
 Keywords = Mapping[str, Any] | None
 Values = NDArray[Any]
+# Of functions, which have no other constructor.
+_ADVICE = {
+    "explain": "such as a ReconstructionOutlierDetector or a pipeline that ends in one",
+    "explore": "such as an AutoencoderTransformer or a pipeline that ends in one",
+}
 
 
 def import_extra(module: str, caller: str, extra: str) -> Any:
@@ -58,9 +63,11 @@ def unwrap(estimator: Any, X: Any = None, method: str = "", caller: str = "") ->
     estimator = getattr(estimator, "best_estimator_", estimator)
     steps: Any = estimator if hasattr(estimator, "steps") else [estimator]
     if method and not hasattr(steps[-1], method):
+        kind = type(steps[-1]).__name__
+        advice = _ADVICE.get(caller, "or give what is to be drawn to another constructor")
         raise TypeError(
-            f"{caller} needs an estimator with {method!r}, but {type(steps[-1]).__name__} has "
-            "none; pass another estimator, or what is to be drawn to another constructor."
+            f"{caller} needs an estimator with {method!r}, but {kind} has none; pass another "
+            f"estimator, {advice}."
         )
     if X is not None and len(steps) > 1:
         X = steps[:-1].transform(X)

@@ -177,7 +177,7 @@ def test_a_group_named_like_another_column_is_refused(frame):
     detector = ReconstructionOutlierDetector(**SMALL).fit(frame)
     with pytest.raises(ValueError, match="also a column outside"):
         detector.feature_errors(frame, groups={"sensor_0": ["sensor_1", "sensor_2"]})
-    with pytest.raises(ValueError, match="which the detector was not fitted on"):
+    with pytest.raises(ValueError, match="which is none of the columns 'sensor_0'"):
         detector.feature_errors(frame, groups={"g": [99]})
     with pytest.raises(TypeError, match="groups must map"):
         detector.feature_errors(frame, groups=["sensor_1"])

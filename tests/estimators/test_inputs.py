@@ -314,3 +314,13 @@ def test_errors_about_validation_targets_call_them_so(table):
         denoiser.fit(table, table, X_val=table, y_val=table[1:])
     with pytest.raises(ValueError, match="y_val.* contains NaN"):
         denoiser.fit(table, table, X_val=table, y_val=np.full_like(table, np.nan))
+
+
+def test_warnings_about_names_of_validation_samples_call_them_so(table, frame):
+    for X, X_val, message in [
+        (frame, table, "X_val does not have valid feature names"),
+        (table, frame, "X_val has feature names"),
+    ]:
+        with pytest.warns(UserWarning, match=message) as caught:
+            small(AutoencoderTransformer, epochs=1).fit(X, X_val=X_val)
+        assert [each.filename for each in caught] == [__file__]

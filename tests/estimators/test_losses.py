@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import warnings
+
 import keras
 import numpy as np
 import pytest
 import tensorflow as tf
+from sklearn.exceptions import ConvergenceWarning
+from sklearn.preprocessing import MinMaxScaler
 
 from skae import AutoencoderTransformer, DenoisingRegressor
-from tests.estimators._cases import ESTIMATORS, small
+from tests.estimators._cases import ESTIMATORS, Exploding, small
 
 BINARY = [
     "binary_crossentropy",
@@ -19,6 +23,14 @@ BINARY = [
     keras.losses.BinaryFocalCrossentropy(),
 ]
 OUTSIDE = r"takes values in \[0, 1\], but X has values from -1 to 1\.5.*MinMaxScaler"
+SHARES = [
+    "kl_divergence",
+    "kld",
+    "categorical_crossentropy",
+    keras.losses.KLDivergence(),
+    keras.losses.CategoricalCrossentropy(),
+    keras.losses.categorical_focal_crossentropy,
+]
 LINEAR = "last layer is linear; set output_activation='sigmoid'"
 
 
@@ -27,7 +39,7 @@ def wide(table):
     return 2.5 * table - 1
 
 
-@pytest.mark.parametrize("loss", BINARY)
+@pytest.mark.parametrize("loss", BINARY + SHARES)
 def test_a_cross_entropy_of_values_outside_its_range_is_refused(loss, wide):
     coder = small(AutoencoderTransformer, loss=loss, output_activation="sigmoid")
     with pytest.raises(ValueError, match=OUTSIDE):
@@ -94,3 +106,51 @@ def test_the_last_layer_of_a_user_defined_network_is_unknown(table):
         return keras.Sequential([keras.Input(input_shape), encoder, decoder])
 
     assert small(AutoencoderTransformer, model=own, loss="bce").fit(table).n_iter_ == 2
+
+
+@pytest.mark.parametrize("loss", SHARES)
+def test_a_loss_of_shares_goes_with_softmax(loss, table):
+    with pytest.raises(ValueError, match="last layer is linear; set output_activation='softmax'"):
+        small(AutoencoderTransformer, loss=loss).fit(table)
+    softmax = small(AutoencoderTransformer, loss=loss, output_activation="softmax", epochs=1)
+    assert softmax.fit(table).n_iter_ == 1
+
+
+@pytest.mark.parametrize(
+    "loss",
+    ["sparse_categorical_crossentropy", keras.losses.SparseCategoricalCrossentropy()],
+)
+def test_a_loss_of_class_labels_is_refused(loss, table):
+    coder = small(AutoencoderTransformer, loss=loss, callbacks=Exploding())
+    with pytest.raises(ValueError, match="compares class labels with probabilities"):
+        coder.fit(table)
+
+
+@pytest.mark.parametrize("kind", ESTIMATORS)
+@pytest.mark.parametrize(
+    ("activation", "limits"),
+    [
+        ("sigmoid", (0, 1)),
+        (keras.activations.hard_sigmoid, (0, 1)),
+        ("softmax", (0, 1)),
+        ("tanh", (-1, 1)),
+    ],
+)
+def test_values_that_the_last_layer_can_not_return_are_told(kind, activation, limits, table, wide):
+    estimator = small(kind, output_activation=activation, epochs=1)
+    message = rf"X has values from -1 to 1\.5, .* in \[{limits[0]}, 1\] only, because output_act"
+    with pytest.warns(ConvergenceWarning, match=message) as caught:
+        estimator.fit(wide)
+    assert [each.filename for each in caught] == [__file__]
+    inside = MinMaxScaler(feature_range=limits, clip=True).fit_transform(table)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        estimator.fit(inside)
+        small(kind, epochs=1).fit(wide)
+
+
+def test_of_a_denoiser_the_clean_rows_are_in_range(table, wide):
+    denoiser = small(DenoisingRegressor, output_activation="sigmoid", epochs=1)
+    denoiser.fit(wide, table)
+    with pytest.warns(ConvergenceWarning, match="y has values from -1 to 1.5"):
+        denoiser.fit(table, wide)

@@ -26,7 +26,23 @@ from tests.estimators._cases import ESTIMATORS, small
         ({"loss": "huber", "loss__detla": 2.0}, "Huber has no argument 'detla'. Did you .*'delta'"),
         ({"loss": "mse", "loss__delta": 2.0}, "MeanSquaredError has no argument 'delta'"),
         ({"optimizer": "adm"}, "optimizer='adm' is not in keras.optimizers. Did you mean 'Adam'"),
+        ({"loss": "msee"}, "loss='msee' is not in keras.losses. Did you mean 'mse'"),
         ({"loss": "hubr"}, "loss='hubr' is not in keras.losses. Did you mean 'huber'"),
+        (
+            {"optimizer": keras.optimizers.Adam(), "optimizer__learning_rate": 0.1},
+            "an object: Adam. ",
+        ),
+        (
+            {"loss": keras.losses.Huber(), "loss__delta": 0.1},
+            "Give delta to it where you make it",
+        ),
+        ({"loss": keras.losses.huber, "loss__delta": 0.1}, "loss__delta=0.1 can't be passed on"),
+        ({"metrics": [keras.metrics.MeanSquaredError()], "metrics__name": "m"}, "metrics__name="),
+        ({"callbacks": keras.callbacks.History(), "callbacks__x": 1}, "callbacks__x=1 can't be"),
+        ({"callbacks": [print]}, "callbacks has <built-in .*LambdaCallback"),
+        ({"callbacks": {"a": lambda epoch: None}}, "callbacks has <function .*LambdaCallback"),
+        ({"callbacks": [int]}, "neither a keras.callbacks.Callback nor a class"),
+        ({"callbacks": ["EarlyStopping"]}, "callbacks has 'EarlyStopping', which is neither"),
         ({"metrics": ["mae", "cosine_similarty"]}, "metrics='cosine_similarty' is .*Did you mean"),
     ],
 )
@@ -89,3 +105,24 @@ def test_history_is_that_of_the_network(kind, table):
     assert estimator.n_iter_ == len(estimator.history_["loss"]) == 7
     estimator.set_params(warm_start=False).fit(table)
     assert estimator.n_iter_ == len(estimator.history_["loss"]) == 3
+
+
+@pytest.mark.parametrize("kind", ESTIMATORS)
+@pytest.mark.parametrize(
+    ("method", "name", "message"),
+    [
+        ("fit", "validation_data", "Pass the samples to validate with as X_val"),
+        ("fit", "epochs", r"It is a parameter of the estimator: set_params\(epochs=\.\.\.\)"),
+        ("fit", "lr", r"estimator: set_params\(optimizer__learning_rate="),
+        ("fit", "sample_weights", "Did you mean 'sample_weight'"),
+        ("fit", "x_val", "Did you mean 'X_val'"),
+        ("fit", "zebra", "has no argument 'zebra'.$"),
+        ("partial_fit", "validation_data", "hold samples out with validation_split"),
+        ("partial_fit", "X_val", "fit with warm_start=True, which takes X_val"),
+        ("partial_fit", "epochs", "trains for one epoch; call it once for each epoch"),
+    ],
+)
+def test_unknown_arguments_of_fits_are_told_what_to_do(kind, method, name, message, table):
+    with pytest.raises(TypeError, match=message) as refusal:
+        getattr(small(kind), method)(table, **{name: 1})
+    assert str(refusal.value).startswith(f"{kind.__name__}.{method} has no argument '{name}'.")

@@ -93,12 +93,12 @@ def test_a_detector_explains_in_the_units_of_the_input(raw):
 
 def test_images_sequences_and_bounded_outputs_are_not_scaled_by_default(plain):
     unit = (plain - plain.min()) / np.ptp(plain)
-    for params in (
+    for given in (
         {"output_activation": "sigmoid"},
         {"output_activation": "sigmoid", "loss": "binary_crossentropy"},
         {"model": "recurrent", "input_shape": (5, 1), "epochs": 1},
     ):
-        params = {"epochs": 2, "hidden_layer_sizes": (4,), "random_state": 0, **params}
+        params = {"epochs": 2, "hidden_layer_sizes": (4,), "random_state": 0, **given}
         assert AutoencoderTransformer(**params).fit(unit).scaler_ is None
 
 

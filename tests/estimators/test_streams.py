@@ -10,6 +10,7 @@ import pytest
 import tensorflow as tf
 
 from skae import AutoencoderTransformer, DenoisingRegressor, ReconstructionOutlierDetector
+from tests.estimators._cases import ESTIMATORS, Exploding, small
 
 SMALL = {"latent_dim": 2, "hidden_layer_sizes": (4,), "epochs": 2, "random_state": 0}
 
@@ -81,6 +82,7 @@ def test_targets_come_with_validation_batches(rows):
     ("arguments", "X", "message"),
     [
         ({"validation_split": 0.2}, "dataset", "pass X_val"),
+        ({"early_stopping": True}, "dataset", "held out, as validation_split and early_stopping"),
         ({"calibration": 3}, "dataset", "calibration='held_out'"),
         ({}, "endless", "without an end"),
         ({}, "empty", "gave no batch"),
@@ -162,7 +164,8 @@ def test_large_finite_values_are_finite(rows):
 )
 def test_only_fits_take_batches(method, kind, rows):
     detector = ReconstructionOutlierDetector(**SMALL).fit(rows)
-    with pytest.raises(TypeError, match="gives batches, which only fit and partial_fit take"):
+    message = "gives batches, which only fit and partial_fit take.* called for each batch in turn"
+    with pytest.raises(TypeError, match=message):
         getattr(detector, method)(KINDS[kind](rows))
 
 
@@ -183,3 +186,31 @@ def test_negative_weights_in_batches_are_refused(rows):
     batches = tf.data.Dataset.from_tensor_slices((rows, rows, weights)).batch(16)
     with pytest.raises(ValueError, match="Negative values in data passed to `sample_weight`"):
         AutoencoderTransformer(**SMALL).fit(batches)
+
+
+@pytest.mark.parametrize("stream", KINDS)
+@pytest.mark.parametrize("kind", ESTIMATORS)
+def test_fits_that_return_something_refuse_batches_before_training(kind, stream, rows):
+    for name in ("predict", "transform"):
+        if hasattr(kind, f"fit_{name}"):
+            with pytest.raises(TypeError, match=f"or call fit, and then {name} for each batch"):
+                getattr(small(kind, callbacks=Exploding()), f"fit_{name}")(KINDS[stream](rows))
+
+
+@pytest.mark.parametrize(
+    ("stream", "message"),
+    [
+        (lambda rows: tf.data.Dataset.from_tensor_slices({"a": rows}).batch(16), "with a dict; "),
+        (lambda rows: tf.data.Dataset.from_tensor_slices(({"a": rows}, rows)).batch(16), "a dict"),
+        (lambda rows: Batches([{"a": 1.0}] * 32), "X.* gave a batch with a dict"),
+        (lambda rows: lambda: iter([{"a": rows}]), r"dataset.map\(lambda batch: tf.stack"),
+        (lambda rows: lambda: iter([None]), "X.* gave a batch with None; batches must be arrays"),
+        (lambda rows: lambda: None, "X.* a function that returned None, but it must return"),
+        (lambda rows: lambda: 3, "X.* a function that returned a int"),
+    ],
+)
+def test_batches_that_are_no_arrays_are_refused(stream, message, rows):
+    with pytest.raises(TypeError, match=message):
+        small(AutoencoderTransformer, callbacks=Exploding()).fit(stream(rows))
+    with pytest.raises(TypeError, match="^X_val"):
+        small(AutoencoderTransformer, callbacks=Exploding()).fit(rows, X_val=stream(rows))

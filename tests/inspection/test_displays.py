@@ -10,6 +10,9 @@ import numpy as np
 import pytest
 from numpydoc.docscrape import FunctionDoc
 from sklearn.exceptions import NotFittedError
+from sklearn.linear_model import LinearRegression
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
 
 import skae.inspection
 from skae import AutoencoderTransformer, DenoisingRegressor
@@ -22,6 +25,7 @@ from skae.inspection import (
     ReconstructionDisplay,
     SignalReconstructionDisplay,
     ThresholdCurveDisplay,
+    explain,
     explore,
 )
 
@@ -145,6 +149,15 @@ def test_the_best_estimator_of_a_search_is_drawn(detector, frame):
 def test_an_estimator_that_lacks_what_is_drawn_is_refused(draw, method):
     with pytest.raises(TypeError, match=f"needs an estimator with '{method}'.*DenoisingReg"):
         draw(DenoisingRegressor())
+
+
+@pytest.mark.parametrize(
+    ("function", "wanted"),
+    [(explain, "ReconstructionOutlierDetector"), (explore, "AutoencoderTransformer")],
+)
+def test_functions_tell_which_estimators_they_take(function, wanted):
+    with pytest.raises(TypeError, match=f"LinearRegression has none; .*such as an? {wanted}"):
+        function(make_pipeline(StandardScaler(), LinearRegression()), IMAGES)
 
 
 @pytest.mark.parametrize(

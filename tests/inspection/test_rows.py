@@ -4,13 +4,18 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from sklearn.compose import make_column_transformer
+from sklearn.decomposition import PCA
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import FunctionTransformer, StandardScaler
 
-from skae import AutoencoderTransformer
+from skae import AutoencoderTransformer, ReconstructionOutlierDetector
 from skae.inspection import (
     FeatureErrorDisplay,
     ReconstructionDisplay,
     SignalReconstructionDisplay,
 )
+from tests.inspection.conftest import TINY
 
 
 def drawn(artists):
@@ -172,3 +177,30 @@ def test_errors_of_a_table_are_refused(table):
 def test_features_without_names_are_counted():
     display = FeatureErrorDisplay.from_predictions([0.1, 0.3, 0.2])
     assert labels_of(display.ax_.yaxis) == ["x1", "x2", "x0"]
+
+
+@pytest.mark.parametrize("output", ["default", "pandas"])
+def test_features_of_a_pipeline_are_named_by_its_steps(output, frame):
+    columns = make_column_transformer(
+        (PCA(1), ["sensor_0", "sensor_1"]),
+        (StandardScaler(), ["sensor_5", "sensor_2"]),
+        verbose_feature_names_out=False,
+    )
+    detector = ReconstructionOutlierDetector(latent_dim=1, **TINY)
+    pipe = make_pipeline(columns, detector).set_output(transform=output).fit(frame)
+    display = FeatureErrorDisplay.from_estimator(pipe, frame, row=2)
+    errors = pipe[-1].feature_errors(pipe[:-1].transform(frame)).iloc[2].to_numpy()
+    named = np.array(["pca0", "sensor_5", "sensor_2"])[np.argsort(-errors, kind="stable")]
+    assert labels_of(display.ax_.yaxis) == list(named)
+    grouped = FeatureErrorDisplay.from_estimator(pipe, frame, groups={"both": [1, 2]})
+    assert set(labels_of(grouped.ax_.yaxis)) == {"pca0", "both"}
+
+
+def test_features_that_no_step_names_are_counted(shifted, frame):
+    display = FeatureErrorDisplay.from_estimator(shifted, frame, n_features=None)
+    assert set(labels_of(display.ax_.yaxis)) == set(frame.columns)
+    unnamed = make_pipeline(
+        FunctionTransformer(np.asarray), ReconstructionOutlierDetector(latent_dim=1, **TINY)
+    ).fit(frame)
+    display = FeatureErrorDisplay.from_estimator(unnamed, frame, n_features=None)
+    assert set(labels_of(display.ax_.yaxis)) == {f"x{i}" for i in range(6)}
