@@ -8,7 +8,7 @@ LOWEST := .venv-lowest
 LOWEST_TESTS := tests/estimators/test_compliance.py tests/estimators/test_pickling.py \
   tests/engine/test_equality.py tests/engine/test_scoring.py tests/test_private_names.py
 
-.PHONY: help demo test test-lowest lint docs bench reproduce clean
+.PHONY: help demo test test-lowest lint docs bench reproduce quality clean
 .NOTPARALLEL:
 .DELETE_ON_ERROR:
 
@@ -20,6 +20,7 @@ help:
 	@echo "make docs        the site, in docs/_build/html; warnings are errors"
 	@echo "make bench       speed and memory beside raw Keras, SciKeras, scikit-learn and PyOD"
 	@echo "make reproduce   the published figures, from the real data in SKAE_DATA"
+	@echo "make quality     outlier detection on 22 public tables in SKAE_DATA, beside other detectors"
 	@echo "make clean       remove what the other targets made, .venv included"
 
 # A .venv from elsewhere, or one whose making was interrupted, may lack pip or a living python.
@@ -60,6 +61,9 @@ bench: $(STAMP)bench
 
 reproduce: $(STAMP)plot
 	@$(BIN)/python examples/reproduce.py
+
+quality: $(STAMP)plot
+	@$(BIN)/python examples/quality.py
 
 clean:
 	rm -rf .venv $(LOWEST) build dist demo-output docs/_build docs/auto_examples docs/generated \

@@ -81,7 +81,13 @@ def compress(train, test):
     """Compress digits to a few numbers and bring them back."""
     coder, seconds = fitted(
         AutoencoderTransformer(
-            latent_dim=LATENT_DIM, hidden_layer_sizes=(128, 64), epochs=100, random_state=0
+            latent_dim=LATENT_DIM,
+            hidden_layer_sizes=(128, 64),
+            scale=False,
+            optimizer="adam",
+            epochs=100,
+            batch_size=32,
+            random_state=0,
         ),
         train,
     )
@@ -108,8 +114,11 @@ def denoise(train, test):
         DenoisingRegressor(
             latent_dim=32,
             hidden_layer_sizes=(256,),
+            scale=False,
             noise__stddev=NOISE,
+            optimizer="adam",
             epochs=100,
+            batch_size=32,
             random_state=0,
         ),
         train,
@@ -164,7 +173,14 @@ def detect():
     normal, test = ((rows - low) / (high - low) for rows in (train[train_label == 1], test))
     detector, seconds = fitted(
         ReconstructionOutlierDetector(
-            hidden_layer_sizes=(32, 16), loss="mae", epochs=20, batch_size=512, random_state=0
+            hidden_layer_sizes=(32, 16),
+            scale=False,
+            n_std=1.0,
+            optimizer="adam",
+            loss="mae",
+            epochs=20,
+            batch_size=512,
+            random_state=0,
         ),
         normal,
     )

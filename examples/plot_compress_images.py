@@ -51,7 +51,9 @@ for size in sizes:
         latent_dim=size,
         hidden_layer_sizes=(128,),
         output_activation="sigmoid",
+        optimizer="adam",
         epochs=epochs,
+        batch_size=32,
         random_state=0,
     ).fit(train, X_val=test)
     coders[size] = coder

@@ -56,7 +56,9 @@ def make_denoiser(**noise):
         latent_dim=None,
         hidden_layer_sizes=sizes,
         output_activation="sigmoid",
+        optimizer="adam",
         epochs=epochs,
+        batch_size=32,
         random_state=0,
         **noise,
     )

@@ -58,7 +58,14 @@ def judge(name, detector):
 
 
 detector = ReconstructionOutlierDetector(
-    hidden_layer_sizes=(32, 16), loss="mae", epochs=20, batch_size=512, random_state=0
+    hidden_layer_sizes=(32, 16),
+    scale=False,
+    n_std=1.0,
+    optimizer="adam",
+    loss="mae",
+    epochs=20,
+    batch_size=512,
+    random_state=0,
 ).fit(normal)
 judge("cut at mean + 1 std", detector)
 print(f"ROC AUC {roc_auc_score(test_label, detector.score_samples(test)):.3f}")
@@ -69,7 +76,15 @@ print(f"ROC AUC {roc_auc_score(test_label, detector.score_samples(test)):.3f}")
 # The labels of the training beats choose the threshold: the abnormal ones, which training left
 # out, count as well.
 better = ReconstructionOutlierDetector(
-    hidden_layer_sizes=(64,), latent_dim=16, loss="mae", epochs=100, batch_size=64, random_state=0
+    hidden_layer_sizes=(64,),
+    latent_dim=16,
+    scale=False,
+    n_std=1.0,
+    optimizer="adam",
+    loss="mae",
+    epochs=100,
+    batch_size=64,
+    random_state=0,
 ).fit(normal)
 judge("longer, cut at mean + 1 std", better)
 better.recalibrate(train, train_label)

@@ -34,9 +34,11 @@ X -= X.mean(axis=0)
 coder = AutoencoderTransformer(
     "linear",
     latent_dim=2,
+    scale=False,
     optimizer="sgd",
     optimizer__learning_rate=0.5,
     epochs=300,
+    batch_size=32,
     random_state=0,
 ).fit(X)
 pca = PCA(2).fit(X)

@@ -66,6 +66,7 @@ coder = AutoencoderTransformer(
     optimizer__learning_rate=rate,
     metrics=[rounded_accuracy],
     epochs=epochs,
+    batch_size=32,
     random_state=0,
 ).fit(train, X_val=valid)
 for name in ("val_loss", "val_rounded_accuracy"):

@@ -87,7 +87,7 @@ columns = make_column_transformer(
 pipe = Pipeline(
     [
         ("columns", columns),
-        ("detect", ReconstructionOutlierDetector(epochs=60, random_state=0)),
+        ("detect", ReconstructionOutlierDetector(random_state=0)),
     ]
 ).set_output(transform="pandas")
 

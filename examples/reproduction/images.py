@@ -22,7 +22,9 @@ def dense(seeds=(0, 1, 2), epochs=10, engine="auto", keras_too=True):
                 hidden_layer_sizes=(),
                 output_activation="sigmoid",
                 model__latent_activation=code,
+                optimizer="adam",
                 epochs=epochs,
+                batch_size=32,
                 engine=engine,
                 random_state=seed,
             )
@@ -55,7 +57,9 @@ def denoiser(seeds=(0, 1, 2), epochs=10, engine="auto", keras_too=True):
             latent_dim=None,
             hidden_layer_sizes=(16, 8),
             output_activation="sigmoid",
+            optimizer="adam",
             epochs=epochs,
+            batch_size=32,
             engine=engine,
             random_state=seed,
             **noise,
@@ -105,6 +109,7 @@ def stacked(seed=0, epochs=20, engine="auto", keras_too=True):
         optimizer__learning_rate=1.5,
         metrics=[rounded_accuracy],
         epochs=epochs,
+        batch_size=32,
         engine=engine,
         random_state=seed,
     )

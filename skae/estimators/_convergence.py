@@ -19,6 +19,8 @@ from skae.exceptions import FeatureScaleWarning
 _MOST_SAMPLES = 1000
 # Of the variance that PCA explains. A penalty on the code or noise on the input take some of it.
 _LEAST = 0.5
+# No more than chance.
+_NOTHING = 0.01
 # Of the variance of all columns: the others hardly count in the loss then.
 _DOMINANT = 0.99
 
@@ -46,7 +48,7 @@ def warn_of_failure(fit: Any, samples: Any) -> None:
     errors = np.square(truth - fit._run("model", inputs).reshape(truth.shape))
     explained = 1 - errors.mean(axis=0).sum() / variance
     by_pca = _explained_by_pca(fit, truth)
-    if explained < _LEAST * by_pca or explained <= 0:
+    if explained < _LEAST * by_pca or explained < _NOTHING:
         other = "their mean 0" if by_pca == 0 else f"PCA with as many components {by_pca:.2g}"
         warn(
             f"The network explains {explained:.2g} of the variance of the training samples, "
