@@ -116,7 +116,7 @@ def test_without_ipywidgets_the_error_names_the_extra(monkeypatch, coder):
 
 def test_a_pipeline_applies_its_other_steps(shifted, detector, frame):
     display = ErrorHistogramDisplay.from_estimator(shifted, frame)
-    np.testing.assert_allclose(display.errors, detector.reconstruction_error(frame + 1.0))
+    np.testing.assert_allclose(display.errors, -detector.score_samples(frame + 1.0))
 
 
 def test_the_best_estimator_of_a_search_is_drawn(detector, frame):

@@ -40,7 +40,7 @@ def pipe(request, table):
 
 def test_errors_of_encoded_columns_are_summed_by_original_column(pipe, table):
     lines = explain(pipe, table, n_features=5, rows="all")
-    errors = pipe[-1].feature_errors(pipe[:-1].transform(table)).to_numpy()
+    errors = pipe[-1].feature_scores(pipe[:-1].transform(table)).to_numpy()
     assert len(lines) == N_ROWS * 5
     wide = lines.pivot(index="position", columns="feature", values="error")
     sizes = {"home_country": 2, "home": 3, "weight": 1, "amount": 1, "age": 1}
@@ -185,8 +185,7 @@ def test_groups_are_columns_of_the_input(pipe, table):
 def test_rows_of_several_levels_are_labelled_by_tuples(pipe, alone, table):
     pairs = [("line", number) for number in range(N_ROWS)]
     frame = table.set_axis(pd.MultiIndex.from_tuples(pairs))
-    for lines in (explain(pipe, frame), alone.explain(frame[NUMBERS])):
-        assert len(lines) > 0
+    for lines in (explain(pipe, frame, rows=[0, 3]), alone.explain(frame[NUMBERS], rows=[0, 3])):
         assert lines["row"].tolist() == [pairs[place] for place in lines["position"]]
     assert alone.feature_errors(frame[NUMBERS]).index.nlevels == 2
 

@@ -165,7 +165,7 @@ def test_a_union_gives_what_each_of_its_steps_gives(table):
     pipe = make_pipeline(union, detector()).fit(frame)
     lines = explain(pipe, frame, n_features=None, rows="all")
     assert set(lines["feature"]) == {*NUMBERS, tuple(NUMBERS)}
-    errors = pipe[-1].feature_errors(union.transform(frame)).to_numpy()
+    errors = pipe[-1].feature_scores(union.transform(frame)).to_numpy()
     wide, rebuilt = [
         lines.pivot(index="position", columns="feature", values=each)
         for each in ("error", "reconstruction")
