@@ -264,7 +264,7 @@ class BaseAutoencoder(CallbackSupportMixin, KerasWrapper):
     ) -> FitData:
         """Check the arguments of `fit`, and hold out validation samples."""
         network = None if mode == "new" else vars(self).get("_deferred")
-        known = None if network is None else self._shapes()
+        known = None if network is None else _shapes(self)
         samples, shapes = check_samples(self, X, y, sample_weight, known)
         self._sample_shape, self._input_shape, self._output_shape = shapes
         validation = None if X_val is None else check_validation(self, X_val, y_val, shapes)
@@ -281,7 +281,7 @@ class BaseAutoencoder(CallbackSupportMixin, KerasWrapper):
 
     def _train(self, data: FitData, mode: Mode, bridge: Callable[[Any], Any]) -> None:
         """Train a new network, or the one that is there, and keep what is reported."""
-        recipe = make_recipe(self, self._shapes(), data.noise, self._seed)
+        recipe = make_recipe(self, _shapes(self), data.noise, self._seed)
         if data.network is None:
             self._deferred = new_network(type(self), recipe, self._required_views)
         else:
@@ -292,8 +292,8 @@ class BaseAutoencoder(CallbackSupportMixin, KerasWrapper):
         validation, scalers = data.validation, (self.scaler_, self._output_scaler)
         result = engine.train(
             self._deferred,
-            data.samples.batchable(self._shapes(), scalers),
-            None if validation is None else validation.batchable(self._shapes(), scalers),
+            data.samples.batchable(_shapes(self), scalers),
+            None if validation is None else validation.batchable(_shapes(self), scalers),
             _plan(self, _n_epochs(self, data.samples, mode), len(history.get("loss", ()))),
             callbacks=self.callbacks_,
             engine=self.engine,
@@ -301,9 +301,6 @@ class BaseAutoencoder(CallbackSupportMixin, KerasWrapper):
         names = dict.fromkeys([*history, *result.history])
         self.history_ = {n: [*history.get(n, ()), *result.history.get(n, ())] for n in names}
         self.n_iter_, self.engine_ = len(self.history_["loss"]), result.engine
-
-    def _shapes(self) -> Shapes:
-        return Shapes(self._sample_shape, self._input_shape, self._output_shape)
 
     def _check_inputs(self, X: Any) -> tuple[FloatArray, Shape]:
         """Check samples to run the network on; return them flat, with the shape of one."""
@@ -325,6 +322,10 @@ class BaseAutoencoder(CallbackSupportMixin, KerasWrapper):
     def _sample_errors(self, X: FloatArray) -> FloatArray:
         """Return the error of every flat sample."""
         return engine.run_errors(self._deferred, self._network_inputs(X), self._error)
+
+
+def _shapes(fit: BaseAutoencoder) -> Shapes:
+    return Shapes(fit._sample_shape, fit._input_shape, fit._output_shape)
 
 
 def _n_epochs(fit: BaseAutoencoder, samples: Any, mode: Mode) -> int:

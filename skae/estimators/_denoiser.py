@@ -56,7 +56,7 @@ class DenoisingRegressor(RegressorMixin, BaseAutoencoder):
     >>> from skae import DenoisingRegressor
     >>> X = load_digits().data / 16
     >>> noisy = X + np.random.default_rng(0).normal(0, 0.2, X.shape)
-    >>> denoiser = DenoisingRegressor(latent_dim=32, epochs=5, random_state=0).fit(noisy, X)
+    >>> denoiser = DenoisingRegressor(latent_dim=32, epochs=50, random_state=0).fit(noisy, X)
     >>> bool(np.mean((denoiser.predict(noisy) - X) ** 2) < np.mean((noisy - X) ** 2))
     True
     """

@@ -32,12 +32,14 @@ from skae.estimators._snapshots import of_one_fit
 
 @documented
 class ReconstructionOutlierDetector(OutlierMixin, BaseAutoencoder):
-    """Detect outliers by their reconstruction error.
+    """Detect outliers by how badly an autoencoder reconstructs them.
 
-    An autoencoder trained on (mostly) normal samples reconstructs them well and others badly. The
-    error of a sample is the mean of ``abs(x - g(f(x)))`` or ``(x - g(f(x)))**2`` over its values;
-    a sample is an outlier if its error is above ``threshold_``, by default the mean + `n_std`
-    standard deviations of the training errors [1]_.
+    An autoencoder trained on (mostly) normal samples reconstructs them well and others badly [1]_.
+    The error of a sample is the mean of ``abs(x - g(f(x)))`` or ``(x - g(f(x)))**2`` over its
+    values. The anomaly score is this error, or for tables by default the sum of two distances: of
+    the residual ``x - g(f(x))`` from those of the training samples, and of the sample from its
+    neighbors among them. A sample is an outlier if its score is above ``threshold_``, by default
+    the mean + `n_std` standard deviations of the training samples' scores.
 
     Parameters
     ----------
@@ -52,7 +54,7 @@ class ReconstructionOutlierDetector(OutlierMixin, BaseAutoencoder):
         reconstruction, arrays or tensors, and returns the error of every value; it must use
         only operators and ``keras.ops``.
     threshold : {"std", "quantile", "mad", "iqr", "pot"}, float or rule, default="std"
-        Rule that turns training errors into the threshold, see :mod:`skae.thresholds`; a number is
+        Rule that turns anomaly scores into the threshold, see :mod:`skae.thresholds`; a number is
         the threshold itself. ``threshold__*`` is routed to the rule.
     n_std : float, default=2.0
         Standard deviations above the mean score at which ``threshold="std"`` lies; `fit` raises
@@ -71,14 +73,16 @@ class ReconstructionOutlierDetector(OutlierMixin, BaseAutoencoder):
     Attributes
     ----------
     threshold_ : float
-        The threshold, in units of the error: samples with a larger error are outliers.
+        The threshold, in units of the anomaly score: samples with a larger score are outliers.
     offset_ : float
         ``-threshold_``; ``decision_function = score_samples - offset_``. Either can be set, and
         the other follows.
+    score_ : BaseScore or None
+        What `anomaly_score` names, fitted; None for the reconstruction error.
     training_errors_ : ndarray of shape (n_samples,)
-        Errors of the training samples, without those of weight 0 and held-out ones.
+        Anomaly scores of the training samples, without those of weight 0 and held-out ones.
     calibration_errors_ : ndarray of shape (n_samples,)
-        Errors that gave the threshold; the training errors unless `calibration` says otherwise.
+        Anomaly scores that gave the threshold, see `calibration`.
 
     See Also
     --------
@@ -94,7 +98,7 @@ class ReconstructionOutlierDetector(OutlierMixin, BaseAutoencoder):
     >>> from skae import ReconstructionOutlierDetector
     >>> from skae.datasets import make_ecg_beats
     >>> X, y = make_ecg_beats(n_samples=400, random_state=0, return_X_y=True)
-    >>> detector = ReconstructionOutlierDetector(epochs=20, random_state=0).fit(X[y == 1])
+    >>> detector = ReconstructionOutlierDetector(random_state=0).fit(X[y == 1])
     >>> bool((detector.predict(X[y == -1]) == -1).mean() > 0.5)
     True
     """

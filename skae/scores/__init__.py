@@ -4,6 +4,7 @@ A detector's parameter `anomaly_score` takes the name of one or an object like t
 reconstruction error itself, needs none. They know NumPy alone, and no network.
 """
 
+from skae._docs import hide_annotations_of
 from skae.scores._base import BaseScore
 from skae.scores._combined import CombinedScore
 from skae.scores._mahalanobis import MahalanobisScore
@@ -15,4 +16,6 @@ NAMED: dict[str, type[BaseScore]] = {
     "combined": CombinedScore,
 }
 
-__all__ = ["NAMED", "BaseScore", "CombinedScore", "MahalanobisScore", "NeighborScore"]
+__all__ = ["BaseScore", "CombinedScore", "MahalanobisScore", "NeighborScore"]
+
+hide_annotations_of(*(globals()[name] for name in __all__))

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Self
-
 from skae._statistics import FloatVector
 
 from ._base import BaseScore, Table
@@ -42,18 +40,14 @@ class CombinedScore(BaseScore):
     def __init__(self, random_state: int = 0) -> None:
         self.random_state = random_state
 
-    def fit(self, X: Table, residuals: Table, sample_weight: FloatVector | None = None) -> Self:
-        """Learn what both scores need."""
+    def _fit(self, X: Table, residuals: Table, counts: FloatVector) -> None:
         scores = (MahalanobisScore(), NeighborScore(self.random_state))
-        self.scores_ = [score.fit(X, residuals, sample_weight) for score in scores]
-        return self
+        self.scores_ = [score.fit(X, residuals, counts) for score in scores]
 
-    def score_samples(self, X: Table, residuals: Table) -> FloatVector:
-        """Return the score of every sample; higher is more anomalous."""
+    def _scores(self, X: Table, residuals: Table) -> FloatVector:
         first, second = self.scores_
         return first.score_samples(X, residuals) + second.score_samples(X, residuals)
 
-    def feature_scores(self, X: Table, residuals: Table) -> Table:
-        """Return the part of every feature in the scores; it sums to the score of its sample."""
+    def _parts(self, X: Table, residuals: Table) -> Table:
         first, second = self.scores_
         return first.feature_scores(X, residuals) + second.feature_scores(X, residuals)

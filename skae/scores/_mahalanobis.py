@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Self
-
 import numpy as np
 from sklearn.covariance import shrunk_covariance
 
@@ -55,9 +53,7 @@ class MahalanobisScore(BaseScore):
     True
     """
 
-    def fit(self, X: Table, residuals: Table, sample_weight: FloatVector | None = None) -> Self:
-        """Learn the mean and the covariance of residuals."""
-        counts = np.ones(len(residuals)) if sample_weight is None else sample_weight
+    def _fit(self, X: Table, residuals: Table, counts: FloatVector) -> None:
         self.location_ = np.average(residuals, axis=0, weights=counts)
         centred = residuals - self.location_
         if residuals.shape[1] > _MOST_COLUMNS:
@@ -68,14 +64,11 @@ class MahalanobisScore(BaseScore):
             values, vectors = np.linalg.eigh(_shrunk(covariance, counts.sum()))
             self.whitening_ = (vectors / np.sqrt(_positive(values))) @ vectors.T
         self.median_ = median_of(self._distances(self._whitened(residuals)), counts)
-        return self
 
-    def score_samples(self, X: Table, residuals: Table) -> FloatVector:
-        """Return the score of every sample; higher is more anomalous."""
+    def _scores(self, X: Table, residuals: Table) -> FloatVector:
         return log_scores(self._distances(self._whitened(residuals)), self.median_)
 
-    def feature_scores(self, X: Table, residuals: Table) -> Table:
-        """Return the part of every feature in the scores; it sums to the score of its sample."""
+    def _parts(self, X: Table, residuals: Table) -> Table:
         whitened = self._whitened(residuals)
         return parts_of(log_scores(self._distances(whitened), self.median_), whitened**2)
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Self
 
 import numpy as np
 
@@ -57,26 +56,21 @@ class NeighborScore(BaseScore):
     def __init__(self, random_state: int = 0) -> None:
         self.random_state = random_state
 
-    def fit(self, X: Table, residuals: Table, sample_weight: FloatVector | None = None) -> Self:
-        """Keep samples to compare with."""
-        counts = np.ones(len(X)) if sample_weight is None else sample_weight
+    def _fit(self, X: Table, residuals: Table, counts: FloatVector) -> None:
         rows = np.arange(len(X))
         if len(X) > _MOST_KEPT:
             rng = np.random.default_rng(self.random_state)
             rows = np.sort(rng.choice(len(X), _MOST_KEPT, replace=False))
         self.neighbors_, self.counts_ = np.asarray(X[rows], np.float64), counts[rows]
         self.median_ = median_of(self._distances(X), counts)
-        return self
 
-    def score_samples(self, X: Table, residuals: Table) -> FloatVector:
-        """Return the score of every sample; higher is more anomalous."""
+    def _scores(self, X: Table, residuals: Table) -> FloatVector:
         return log_scores(self._distances(X), self.median_)
 
-    def feature_scores(self, X: Table, residuals: Table) -> Table:
-        """Return the part of every feature in the scores; it sums to the score of its sample."""
+    def _parts(self, X: Table, residuals: Table) -> Table:
         chosen = [self._chosen(squares) for _, squares in self._blocks(X)]
         differences = X - self.neighbors_[np.concatenate(chosen)]
-        return parts_of(self.score_samples(X, residuals), differences**2)
+        return parts_of(self._scores(X, residuals), differences**2)
 
     def _distances(self, X: Table) -> FloatVector:
         parts = [norms + self._nearest(squares) for norms, squares in self._blocks(X)]

@@ -9,7 +9,16 @@ from functools import cache
 import skae
 from tests.conventions._source import module_names
 
-SUBPACKAGES = ("datasets", "engine", "exceptions", "inspection", "networks", "noise", "thresholds")
+SUBPACKAGES = (
+    "datasets",
+    "engine",
+    "exceptions",
+    "inspection",
+    "networks",
+    "noise",
+    "scores",
+    "thresholds",
+)
 # What estimators ask the other parts of skae for; nothing that users call.
 SEAMS = {
     "skae.engine": {

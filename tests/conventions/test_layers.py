@@ -18,6 +18,7 @@ EVERYWHERE = {
     "_private",
     "_random",
     "_seeds",
+    "_statistics",
     "_store",
     "_tables",
     "_tensorflow",
@@ -25,7 +26,7 @@ EVERYWHERE = {
     "_xla_context",
     "exceptions",
 }
-WORKERS = {"networks", "engine", "noise", "thresholds", "errors"}
+WORKERS = {"networks", "engine", "noise", "scores", "thresholds", "errors"}
 ALLOWED = {
     "": set(),
     "_contracts": set(),
@@ -44,6 +45,7 @@ ALLOWED = {
     "_xla_context": set(),
     "exceptions": set(),
     "_sklearn": set(),
+    "_statistics": set(),
     "_validation": {"_sklearn", "_contracts"},
     **{worker: {"_contracts", "_sklearn", "_validation"} for worker in WORKERS},
     "estimators": {*WORKERS, "_contracts", "_validation", "_sklearn"},
@@ -190,8 +192,8 @@ def test_matplotlib_and_ipywidgets_stay_in_inspection(module):
 
 
 @EACH
-def test_thresholds_know_numpy_and_scipy_only(module):
-    if module.layer == "thresholds":
+def test_scores_and_thresholds_know_no_network(module):
+    if module.layer in ("scores", "thresholds"):
         assert outside(module, "keras") + outside(module, "tensorflow") == []
 
 
