@@ -1,6 +1,6 @@
 """
-Detectors side by side, with their defaults
-===========================================
+Which outlier detector suits which data?
+========================================
 
 scikit-learn's `comparison of detectors
 <https://scikit-learn.org/stable/auto_examples/miscellaneous/plot_anomaly_comparison.html>`_ on
@@ -85,6 +85,7 @@ real = {
     "digits, zeros": (load_digits(return_X_y=True), 0),
     "wine, second cultivar": (load_wine(return_X_y=True), 1),
 }
+areas = {}
 print(f"{'':24}" + "".join(f"{name:>22}" for name in detectors()))
 for title, ((X, y), normal) in real.items():
     train, test = train_test_split(X[y == normal], test_size=0.4, random_state=0)
@@ -96,5 +97,13 @@ for title, ((X, y), normal) in real.items():
         make_pipeline(StandardScaler(), LocalOutlierFactor(novelty=True)).fit(train),
         ReconstructionOutlierDetector(random_state=0).fit(train),
     ]
-    areas = [roc_auc_score(label, detector.decision_function(samples)) for detector in fitted]
-    print(f"{title:24}" + "".join(f"{area:22.3f}" for area in areas))
+    areas[title] = [roc_auc_score(label, one.decision_function(samples)) for one in fitted]
+    print(f"{title:24}" + "".join(f"{area:22.3f}" for area in areas[title]))
+
+figure, ax = plt.subplots(figsize=(7, 3), layout="constrained")
+places = np.arange(len(areas))
+for number, name in enumerate(detectors()):
+    ax.bar(places + 0.2 * number, [each[number] for each in areas.values()], 0.18, label=name)
+ax.set(xticks=places + 0.3, xticklabels=list(areas), ylim=(0.5, 1.0), ylabel="area under ROC curve")
+ax.legend(loc="lower right", ncols=2)
+plt.show()

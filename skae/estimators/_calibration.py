@@ -55,12 +55,11 @@ def _refuse_ignored(detector: Any, options: dict[str, Any]) -> None:
             f"{detector.threshold!r} has no parameters; pass the name of a rule, such as 'std'."
         )
     default = inspect.signature(type(detector)).parameters["n_std"].default
-    is_std = detector.threshold == "std" and detector.contamination == "auto"
-    if detector.n_std != default and not is_std:
+    # contamination overrides threshold='std' with its n_std, as it says.
+    if detector.n_std != default and detector.threshold != "std":
         raise ValueError(
-            f"n_std={detector.n_std} has no effect with threshold={detector.threshold!r} and "
-            f"contamination={detector.contamination!r}; leave n_std out, or set threshold='std' "
-            "and contamination='auto'."
+            f"n_std={detector.n_std} has no effect with threshold={detector.threshold!r}; leave "
+            "n_std out, or set threshold='std'."
         )
 
 

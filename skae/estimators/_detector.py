@@ -58,11 +58,11 @@ class ReconstructionOutlierDetector(OutlierMixin, BaseAutoencoder):
         the threshold itself. ``threshold__*`` is routed to the rule.
     n_std : float, default=2.0
         Standard deviations above the mean score at which ``threshold="std"`` lies; `fit` raises
-        an error for another value than 2 if another rule gives the threshold.
+        an error for another value than 2 beside another `threshold`.
     contamination : float in (0, 0.5] or "auto", default="auto"
         Fraction of outliers in the training samples, as in
-        :class:`~sklearn.ensemble.IsolationForest`; overrides `threshold`. "auto" leaves it to
-        `threshold`.
+        :class:`~sklearn.ensemble.IsolationForest`; overrides `threshold` and `n_std`. "auto"
+        leaves it to `threshold`.
     calibration : {"auto", "training", "held_out"} or int, default="auto"
         Samples whose scores give the threshold. Those of the training samples are optimistic:
         "held_out" takes the validation samples (`X_val`, or `validation_split`, which must then
