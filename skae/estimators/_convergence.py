@@ -37,9 +37,9 @@ def warn_of_failure(fit: Any, samples: Any) -> None:
         The copy that is fitted, with its network.
     samples : Samples or StreamedSamples
     """
-    inputs, targets, _ = next(samples.batches())
-    inputs = inputs[:_MOST_SAMPLES]
-    targets = inputs if targets is None else targets[:_MOST_SAMPLES]
+    inputs = samples.inputs[:_MOST_SAMPLES]  # of a stream, the first batch
+    inputs = inputs.reshape(len(inputs), -1)
+    targets = inputs if samples.targets is None else samples.targets[:_MOST_SAMPLES]
     n_values = math.prod(fit._output_shape)
     truth = standardized(targets, fit._output_scaler, (n_values,))[:]
     variance = np.var(truth, axis=0).sum()

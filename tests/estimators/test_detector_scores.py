@@ -89,11 +89,11 @@ def test_few_unseen_normal_samples_are_flagged_and_named_rates_are_met():
     sizes = (600, 2000)
     train, unseen = [rng.normal(size=(n, 4)) @ mix + rng.normal(size=(n, 15)) for n in sizes]
     flagged = {}
-    for contamination in ("auto", 0.05):
-        detector = ReconstructionOutlierDetector(contamination=contamination, random_state=0)
-        flagged[contamination] = np.mean(detector.fit(train).predict(unseen) == -1)
-    assert flagged["auto"] < 0.12
-    assert 0.02 < flagged[0.05] < 0.075
+    for rule, params in (("std", {}), ("quantile", {"threshold__contamination": 0.05})):
+        detector = ReconstructionOutlierDetector(threshold=rule, random_state=0, **params)
+        flagged[rule] = np.mean(detector.fit(train).predict(unseen) == -1)
+    assert flagged["std"] < 0.12
+    assert 0.02 < flagged["quantile"] < 0.075
 
 
 def test_huge_training_outliers_do_not_hide_others():
