@@ -141,4 +141,8 @@ def _learn(scaler: StandardScaler, values: FloatArray, weight: FloatArray | None
     n_rows = max(_BLOCK_BYTES // rows[:1].nbytes, 1)
     for start in range(0, len(rows), n_rows):
         block = slice(start, start + n_rows)
-        scaler.partial_fit(rows[block], sample_weight=None if weight is None else weight[block])
+        # Sums of columns depend on the layout in their last digits, and a long training on these.
+        scaler.partial_fit(
+            np.ascontiguousarray(rows[block]),
+            sample_weight=None if weight is None else weight[block],
+        )

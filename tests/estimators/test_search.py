@@ -198,7 +198,7 @@ def test_search_by_labels_cuts_where_the_labels_are(table):
     """`n_std` is searched by a scorer that sees +1 and -1."""
     X = np.concatenate([table, table + 3])
     y = np.repeat([1, -1], 60)
-    detector = small(ReconstructionOutlierDetector, epochs=3)
+    detector = small(ReconstructionOutlierDetector, epochs=3, scale=False)
     search = GridSearchCV(
         detector,
         {"n_std": [0.0, 0.5, 50.0]},
