@@ -128,7 +128,10 @@ def learn_scalers(fit: Any, samples: Any, shapes: Shapes) -> Scalers:
     if not is_scaled(fit, shapes):
         return None, None
     inputs, targets = StandardScaler(), StandardScaler()
-    for values, clean, weight in samples.batches():
+    largest = 1.0 if samples.sample_weight is None else samples.sample_weight.max()
+    exponent = np.frexp(largest)[1]  # scikit-learn sums weights, in float32 for float32 rows
+    for values, clean, given in samples.batches():
+        weight = None if given is None else np.ldexp(np.asarray(given, np.float64), -exponent)
         _learn(inputs, values, weight)
         if clean is not None:
             _learn(targets, clean, weight)
