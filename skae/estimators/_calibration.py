@@ -92,9 +92,14 @@ def calibration_errors(detector: Any, data: FitData) -> tuple[FloatArray, FloatA
 
 
 def _chosen(detector: Any, data: FitData) -> Any:
-    """Return `calibration`; "auto" cross-fits built-in networks on few samples."""
+    """Return `calibration`; "auto" cross-fits built-in networks on few samples.
+
+    Not with a contamination, which is a fraction of the training samples, as in scikit-learn.
+    """
     if detector.calibration != "auto":
         return detector.calibration
+    if detector.contamination != "auto":
+        return "training"
     is_new = data.network is None and isinstance(detector.model, str)
     n_samples = len(data.samples.inputs) if isinstance(data.samples, Samples) else 0
     return _AUTO_FOLDS if is_new and _AUTO_FOLDS <= n_samples < _FEW else "training"

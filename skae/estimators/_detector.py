@@ -68,7 +68,7 @@ class ReconstructionOutlierDetector(OutlierMixin, BaseAutoencoder):
         "held_out" takes the validation samples (`X_val`, or `validation_split`, which must then
         be given), an int cross-fits with as many folds, in which every sample is scored by a
         network that has not seen it. "auto" cross-fits a built-in network with 5 folds on fewer
-        than 1,000 samples, and takes the training samples otherwise.
+        than 1,000 samples, and takes the training samples otherwise and for a `contamination`.
 
     Attributes
     ----------

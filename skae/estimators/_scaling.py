@@ -128,7 +128,10 @@ def learn_scalers(fit: Any, samples: Any, shapes: Shapes) -> Scalers:
     if not is_scaled(fit, shapes):
         return None, None
     inputs, targets = StandardScaler(), StandardScaler()
-    for values, clean, weight in samples.batches():
+    largest = 1.0 if samples.sample_weight is None else samples.sample_weight.max()
+    exponent = np.frexp(largest)[1]  # scikit-learn sums weights, in float32 for float32 rows
+    for values, clean, given in samples.batches():
+        weight = None if given is None else np.ldexp(np.asarray(given, np.float64), -exponent)
         _learn(inputs, values, weight)
         if clean is not None:
             _learn(targets, clean, weight)
@@ -141,4 +144,8 @@ def _learn(scaler: StandardScaler, values: FloatArray, weight: FloatArray | None
     n_rows = max(_BLOCK_BYTES // rows[:1].nbytes, 1)
     for start in range(0, len(rows), n_rows):
         block = slice(start, start + n_rows)
-        scaler.partial_fit(rows[block], sample_weight=None if weight is None else weight[block])
+        # Sums of columns depend on the layout in their last digits, and a long training on these.
+        scaler.partial_fit(
+            np.ascontiguousarray(rows[block]),
+            sample_weight=None if weight is None else weight[block],
+        )

@@ -31,15 +31,16 @@ ESTIMATORS = [
     DenoisingRegressor(),
     DenoisingRegressor("linear", latent_dim=4, epochs=200),
     ReconstructionOutlierDetector(**SMALL),
-    ReconstructionOutlierDetector("linear", latent_dim=2, epochs=3),
+    ReconstructionOutlierDetector("linear", latent_dim=2, epochs=3, calibration="training"),
     VariationalAutoencoder(**SMALL),
     *(
-        estimator(network, latent_dim=2, hidden_layer_sizes=(4,), epochs=2)
-        for estimator, network in (
-            (AutoencoderTransformer, "recurrent"),
-            (ReconstructionOutlierDetector, "conv"),
-            (ReconstructionOutlierDetector, "recurrent"),
-            (ReconstructionOutlierDetector, "variational"),
+        estimator(network, latent_dim=2, hidden_layer_sizes=(4,), epochs=2, **params)
+        for estimator, network, params in (
+            (AutoencoderTransformer, "recurrent", {}),
+            # One detector above fits once for every fold, too.
+            (ReconstructionOutlierDetector, "conv", {"calibration": "training"}),
+            (ReconstructionOutlierDetector, "recurrent", {"calibration": "training"}),
+            (ReconstructionOutlierDetector, "variational", {"calibration": "training"}),
         )
     ),
 ]

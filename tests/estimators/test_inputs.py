@@ -24,7 +24,7 @@ def _fit(kind, X, **params):
 def test_any_number_of_rows(kind, n_samples):
     # 33 and 200 leave a last batch of one and of eight; 1 and 31 are fewer than a batch.
     X = np.random.default_rng(0).uniform(size=(n_samples, 5))
-    estimator = _fit(kind, X)
+    estimator = _fit(kind, X, batch_size=32)
     assert len(output(estimator, X)) == n_samples
     assert np.isfinite(output(estimator, X)).all()
     if kind is ReconstructionOutlierDetector:
@@ -121,10 +121,11 @@ def test_columns_in_another_order_are_refused(kind, frame):
 def test_large_values_within_float32(kind, table):
     large = 1e8 * table.astype(np.float64)
     assert np.isfinite(output(_fit(kind, large), large)).all()
-    # Their squares are beyond float32, so no squared error can be measured; never silently.
     huge = 1e30 * table.astype(np.float64)
+    assert np.isfinite(output(_fit(kind, huge), huge)).all()
+    # Their squares are beyond float32, so no squared error can be measured; never silently.
     with pytest.raises(NonFiniteLossError, match="epoch 1: .*inputs that are not scaled"):
-        _fit(kind, huge)
+        _fit(kind, huge, scale=False)
 
 
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])

@@ -34,7 +34,12 @@ MASK = X != PAD
 @pytest.fixture(scope="module", params=["compiled", "keras"])
 def detector(request):
     return ReconstructionOutlierDetector(
-        _masking, epochs=15, optimizer__learning_rate=0.02, random_state=0, engine=request.param
+        _masking,
+        epochs=15,
+        batch_size=32,
+        optimizer__learning_rate=0.02,
+        random_state=0,
+        engine=request.param,
     ).fit(X)
 
 

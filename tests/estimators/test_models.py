@@ -248,9 +248,9 @@ def test_threshold_options_that_nothing_uses_are_refused(table):
     for params, message in [
         ({"threshold": 0.5, "threshold__n_std": 2.0}, "threshold__n_std"),
         ({"contamination": 0.1, "threshold__n_std": 2.0}, "overrides threshold"),
-        ({"threshold": "mad", "n_std": 2.0}, "n_std=2.0 has no effect with threshold='mad'"),
-        ({"threshold": 0.5, "n_std": 2.0}, "n_std=2.0 has no effect"),
-        ({"contamination": 0.1, "n_std": 2.0}, "contamination=0.1; leave n_std out"),
+        ({"threshold": "mad", "n_std": 3.0}, "n_std=3.0 has no effect with threshold='mad'"),
+        ({"threshold": 0.5, "n_std": 3.0}, "n_std=3.0 has no effect"),
+        ({"contamination": 0.1, "n_std": 3.0}, "contamination=0.1; leave n_std out"),
         ({"threshold": "quantil"}, "threshold must be one of.*Did you mean 'quantile'"),
     ]:
         with pytest.raises(ValueError, match=message):

@@ -41,7 +41,13 @@ def test_heartbeats_are_told_apart_as_published(params, heartbeats):
     figures = []
     for seed in range(5):
         detector = ReconstructionOutlierDetector(
-            **params, loss="mae", epochs=20, batch_size=512, random_state=seed
+            **params,
+            loss="mae",
+            n_std=1.0,
+            optimizer="adam",
+            epochs=20,
+            batch_size=512,
+            random_state=seed,
         ).fit(train)
         found = detector.predict(test) == 1
         figures.append(
@@ -81,9 +87,11 @@ def test_linear_autoencoder_reaches_pca_on_points_in_space():
     autoencoder = AutoencoderTransformer(
         "linear",
         latent_dim=2,
+        scale=False,
         optimizer="sgd",
         optimizer__learning_rate=0.5,
         epochs=2000,
+        batch_size=32,
         random_state=0,
     ).fit(X)
     expected = _pca_error(X, 2)
@@ -98,6 +106,7 @@ def test_linear_autoencoder_reaches_pca_on_digits(tied):
         "linear",
         latent_dim=8,
         model__tied=tied,
+        scale=False,
         optimizer__learning_rate=0.003,
         batch_size=256,
         epochs=600,
@@ -120,7 +129,9 @@ def test_clothes_are_compressed_as_published(skae_data):
             latent_dim=64,
             hidden_layer_sizes=(),
             output_activation="sigmoid",
+            optimizer="adam",
             epochs=10,
+            batch_size=32,
             random_state=seed,
         )
         .fit(X.astype(np.float32))
