@@ -76,7 +76,7 @@ html_theme_options = {
     "show_prev_next": True,
     "show_toc_level": 2,
 }
-html_sidebars = {"benchmarks": [], "changes": [], "contributing": [], "design": []}
+html_sidebars = {"benchmarks": [], "changes": [], "contributing": [], "design": [], "quality": []}
 
 
 def is_inherited_from_elsewhere(app, what, name, member, skip, options):
