@@ -33,7 +33,8 @@ class AutoencoderTransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, 
     Attributes
     ----------
     model_ : keras.Model
-        Input to reconstruction.
+        Input to reconstruction, in the units of the network: standardized with ``scaler_`` where
+        there is one.
     encoder_, decoder_ : keras.Model
         Views on the two halves of ``model_``.
 

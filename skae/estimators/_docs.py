@@ -80,7 +80,7 @@ jit_compile : bool or "auto", default="auto"
 Attributes
 ----------
 model_ : keras.Model
-    Input to output.
+    Input to output, in the units of the network: standardized with ``scaler_`` where there is one.
 encoder_, decoder_ : keras.Model or None
     Views on the two halves of ``model_``; None if a user-defined model has none.
 history_ : dict of str to list of float
