@@ -85,8 +85,7 @@ def standardized(rows: FloatArray, scaler: StandardScaler | None, shape: Shape) 
     if scaler is None:
         return rows.reshape(-1, *shape)
     lazy = Standardized(_flat(rows), scaler, shape)
-    is_large = rows.nbytes > _COPIED_BYTES or isinstance(rows, np.memmap)
-    return lazy if is_large else lazy[:]
+    return lazy if rows.nbytes > _COPIED_BYTES else lazy[:]
 
 
 def restored(values: FloatArray, scaler: StandardScaler | None) -> FloatArray:
