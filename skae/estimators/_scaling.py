@@ -6,6 +6,7 @@ because a call of its ``transform`` takes longer than a small network.
 
 from __future__ import annotations
 
+import math
 from typing import Any, NamedTuple
 
 import keras
@@ -64,7 +65,8 @@ class Standardized:
         return self.shape[0]
 
     def __getitem__(self, index: Any) -> FloatArray:
-        values = self.computed_from[index] - self._scaler.mean_
+        # In C order: products of matrices depend on the layout in their last digits.
+        values = np.subtract(self.computed_from[index], self._scaler.mean_, order="C")
         values /= self._scaler.scale_
         np.clip(values, -_LARGEST, _LARGEST, out=values)
         return values.astype(self.dtype, copy=False).reshape(-1, *self.shape[1:])
@@ -82,17 +84,21 @@ def standardized(rows: FloatArray, scaler: StandardScaler | None, shape: Shape) 
     """
     if scaler is None:
         return rows.reshape(-1, *shape)
-    lazy = Standardized(rows.reshape(len(rows), -1), scaler, shape)
-    is_large = rows.nbytes > _COPIED_BYTES or isinstance(rows, np.memmap)
-    return lazy if is_large else lazy[:]
+    lazy = Standardized(_flat(rows), scaler, shape)
+    return lazy if rows.nbytes > _COPIED_BYTES else lazy[:]
 
 
 def restored(values: FloatArray, scaler: StandardScaler | None) -> FloatArray:
     """Return what a network gave in the units of the samples, inverse to `standardized`."""
     if scaler is None:
         return values
-    flat = values.reshape(len(values), -1)
+    flat = _flat(values)
     return (flat * scaler.scale_ + scaler.mean_).reshape(values.shape)
+
+
+def _flat(values: FloatArray) -> FloatArray:
+    """Return one row for each sample, of which there may be none."""
+    return values.reshape(len(values), math.prod(values.shape[1:]))
 
 
 def is_scaled(fit: Any, shapes: Shapes) -> bool:
@@ -129,7 +135,7 @@ def learn_scalers(fit: Any, samples: Any, shapes: Shapes) -> Scalers:
         return None, None
     inputs, targets = StandardScaler(), StandardScaler()
     largest = 1.0 if samples.sample_weight is None else samples.sample_weight.max()
-    exponent = np.frexp(largest)[1]  # scikit-learn sums weights, in float32 for float32 rows
+    exponent = np.frexp(largest)[1]  # the sum of huge weights overflows
     for values, clean, given in samples.batches():
         weight = None if given is None else np.ldexp(np.asarray(given, np.float64), -exponent)
         _learn(inputs, values, weight)
@@ -140,12 +146,12 @@ def learn_scalers(fit: Any, samples: Any, shapes: Shapes) -> Scalers:
 
 
 def _learn(scaler: StandardScaler, values: FloatArray, weight: FloatArray | None) -> None:
-    rows = values.reshape(len(values), -1)
+    rows = _flat(values)
     n_rows = max(_BLOCK_BYTES // rows[:1].nbytes, 1)
     for start in range(0, len(rows), n_rows):
         block = slice(start, start + n_rows)
-        # Sums of columns depend on the layout in their last digits, and a long training on these.
+        # Sums of columns depend on type and layout in their last digits, and a training on these.
         scaler.partial_fit(
-            np.ascontiguousarray(rows[block]),
+            np.ascontiguousarray(rows[block], np.float64),
             sample_weight=None if weight is None else weight[block],
         )

@@ -17,17 +17,22 @@ def noisy(table):
 
 
 def _denoiser(**params):
-    return small(DenoisingRegressor, **params)
+    """Return one in the units of the table, in which the predictions below are compared."""
+    return small(DenoisingRegressor, **{"scale": False, "batch_size": 32, **params})
 
 
-def test_learns_the_clean_rows(noisy, table):
-    denoiser = _denoiser(epochs=300, optimizer__learning_rate=0.01, latent_dim=3).fit(noisy, table)
+@pytest.mark.parametrize("scale", ["auto", False])
+def test_learns_the_clean_rows(scale, noisy, table):
+    settings = {"epochs": 300, "optimizer__learning_rate": 0.01, "latent_dim": 3}
+    denoiser = _denoiser(scale=scale, **settings).fit(noisy, table)
     cleaned = denoiser.predict(noisy)
     assert np.mean((cleaned - table) ** 2) < 0.5 * np.mean((noisy - table) ** 2)
 
 
-def test_learns_from_clean_rows_alone(noisy, table):
-    denoiser = _denoiser(epochs=300, optimizer__learning_rate=0.01, latent_dim=3).fit(table)
+@pytest.mark.parametrize("scale", ["auto", False])
+def test_learns_from_clean_rows_alone(scale, noisy, table):
+    settings = {"epochs": 300, "optimizer__learning_rate": 0.01, "latent_dim": 3}
+    denoiser = _denoiser(scale=scale, **settings).fit(table)
     assert np.mean((denoiser.predict(noisy) - table) ** 2) < 0.5 * np.mean((noisy - table) ** 2)
 
 

@@ -125,6 +125,7 @@ def test_early_stopping_restores_the_best_weights(kind, engine, table):
     estimator = small(
         kind,
         epochs=40,
+        batch_size=32,
         early_stopping=True,
         patience=2,
         optimizer="sgd",

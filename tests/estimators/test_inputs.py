@@ -324,4 +324,5 @@ def test_warnings_about_names_of_validation_samples_call_them_so(table, frame):
     ]:
         with pytest.warns(UserWarning, match=message) as caught:
             small(AutoencoderTransformer, epochs=1).fit(X, X_val=X_val)
-        assert [each.filename for each in caught] == [__file__]
+        told = [each.filename for each in caught if "feature names" in str(each.message)]
+        assert told == [__file__]
