@@ -205,6 +205,8 @@ def _as_rows(X: Any) -> Any:
         return X
     if hasattr(X, "shape") and len(X.shape) > 2:
         return np.asarray(X)
+    if hasattr(X, "__array__") and not hasattr(X, "dtype"):
+        return np.asarray(X)  # scikit-learn would take float64 to float32
     if isinstance(X, (list, tuple)) and X and np.ndim(X[0]) >= 2:
         return np.asarray(X)
     return X
@@ -213,6 +215,7 @@ def _as_rows(X: Any) -> Any:
 def check_targets(y: Any, n_samples: int, name: str = "y", inputs: str = "X") -> FloatArray:
     """Check a denoiser's clean samples, of any shape."""
     check_numbers(y, name)
+    y = _as_rows(y)
     with _columns_named(y, name):
         y = check_array(y, ensure_2d=False, allow_nd=True, dtype=FLOAT_DTYPES, input_name=name)
         check_float32_range(y, name)

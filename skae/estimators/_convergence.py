@@ -52,8 +52,9 @@ def warn_of_failure(fit: Any, samples: Any) -> None:
         other = "their mean 0" if by_pca == 0 else f"PCA with as many components {by_pca:.2g}"
         warn(
             f"The network explains {explained:.2g} of the variance of the training samples, "
-            f"{other}. Set scale=True, train for more epochs, lower optimizer__learning_rate, or "
-            "choose an output_activation that reaches the values.",
+            f"{other}. {'Set scale=True, train' if fit.scaler_ is None else 'Train'} for more "
+            "epochs, lower optimizer__learning_rate, or choose an output_activation that reaches "
+            "the values.",
             ConvergenceWarning,
         )
 

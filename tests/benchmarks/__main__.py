@@ -24,6 +24,7 @@ from tests.benchmarks.tools import RUNS
 CASES = {
     "first_fit": ("first fit, 2,359 x 140, 20 epochs", "s", {"keras": 0.45}),
     "later_fit": ("later fits of that architecture", "s", {"keras": 0.05, "pyod": 0.6}),
+    "default_fit": ("fit of a detector with defaults, 5,000 x 30", "s", {"pyod": 1.5}),
     "first_functional": ("first fit of a functional model", "s", {"keras": None}),
     "later_functional": ("later fits of a functional model", "s", {"keras": 0.08}),
     "first_class": ("first fit of the tutorial's class", "s", {"keras": None}),
@@ -51,6 +52,11 @@ CASES = {
         {"scikit-learn": 1.0, "keras": 0.006},
     ),
     "score": ("score_samples, 1,000,000 x 140", "s", {"keras": 0.06, "numpy": 1.2}),
+    "default_score": (
+        "scores of 100,000 x 30, all with defaults",
+        "s",
+        {"isolation forest": 3.0},
+    ),
     "growth": ("memory kept by a fit", "MB", {"": 0.1, "keras": None}),
     "peak_array": ("peak memory beyond 1.2 x an array of 500 MB", "MB", {"": 300}),
     "peak_memmap": ("memory of a fit on a memory map of 4 GB", "MB", {"": 300}),

@@ -87,6 +87,26 @@ def _():
     return clocked(forward, 2)
 
 
+def _scored(detector):
+    X = uniform(100_000, 30)
+    detector.fit(X[:5000])
+    return clocked(lambda: detector.score_samples(X), 4)
+
+
+@measures("default_score", "skae")
+def _():
+    from skae import ReconstructionOutlierDetector
+
+    return _scored(ReconstructionOutlierDetector(random_state=0))
+
+
+@measures("default_score", "isolation forest")
+def _():
+    from sklearn.ensemble import IsolationForest
+
+    return _scored(IsolationForest(random_state=0))
+
+
 def _growth(fit, n):
     for _ in range(5):
         fit()

@@ -55,6 +55,8 @@ def detector(**parameters):
 
     defaults = {"hidden_layer_sizes": LAYERS[:2], "latent_dim": LAYERS[2], "loss": "mae"}
     defaults |= {"epochs": 20, "batch_size": 512, "random_state": 0}
+    # What Keras does as well: no scaling, and errors as they are.
+    defaults |= {"scale": False, "optimizer": "adam", "calibration": "training"}
     return ReconstructionOutlierDetector(**(defaults | parameters))
 
 

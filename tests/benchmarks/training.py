@@ -112,6 +112,22 @@ def _():
     return clocked(fit, 5)
 
 
+@measures("default_fit", "skae")
+def _():
+    from skae import ReconstructionOutlierDetector
+
+    X = uniform(5000, 30)
+    return clocked(lambda: ReconstructionOutlierDetector(random_state=0).fit(X), 4)
+
+
+@measures("default_fit", "pyod")
+def _():
+    from pyod.models.auto_encoder import AutoEncoder
+
+    X = uniform(5000, 30)
+    return clocked(lambda: AutoEncoder(verbose=0).fit(X), 4)
+
+
 def _grid(estimator, latent, rate):
     from sklearn.model_selection import GridSearchCV
 
@@ -126,7 +142,12 @@ def _():
     from skae import DenoisingRegressor
 
     estimator = DenoisingRegressor(
-        hidden_layer_sizes=LAYERS[:2], epochs=20, batch_size=512, loss="mae", random_state=0
+        hidden_layer_sizes=LAYERS[:2],
+        scale=False,
+        epochs=20,
+        batch_size=512,
+        loss="mae",
+        random_state=0,
     )
     return _grid(estimator, "latent_dim", "optimizer__learning_rate")
 
@@ -207,7 +228,8 @@ def _keras_epoch(model, X, epochs=EPOCHS):
 def _transformer(**parameters):
     from skae import AutoencoderTransformer
 
-    return AutoencoderTransformer(epochs=1, batch_size=32, random_state=0, **parameters)
+    options = {"scale": False, "optimizer": "adam", "epochs": 1, "batch_size": 32}
+    return AutoencoderTransformer(**options, random_state=0, **parameters)
 
 
 @measures("epoch_140", "skae")
@@ -324,6 +346,7 @@ def _():
     X = uniform(CONV_ROWS, 28, 28, 1)
     options = {"hidden_layer_sizes": (16, 8), "latent_dim": None, "noise": None}
     options |= {"model": "conv", "epochs": 1, "batch_size": 32, "random_state": 0}
+    options |= {"optimizer": "adam"}
     return _one_epoch(DenoisingRegressor(**options), X, X, epochs=CONV_EPOCHS)
 
 
