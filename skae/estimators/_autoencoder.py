@@ -28,7 +28,7 @@ class AutoencoderTransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, 
     An encoder `f` and a decoder `g` are trained together to minimize the mean over the training
     samples of ``loss(x, g(f(x)))`` [1]_; `transform` is `f` and `inverse_transform` is `g`. With
     ``model="linear"`` and a squared loss the codes span the subspace of
-    :class:`~sklearn.decomposition.PCA`.
+    :class:`~sklearn.decomposition.PCA`, of the standardized columns unless ``scale=False``.
 
     Attributes
     ----------

@@ -134,7 +134,7 @@ class BaseAutoencoder(CallbackSupportMixin, KerasWrapper):
 
     @fit_method
     def partial_fit(self, X: Any, y: Any = None, sample_weight: Any = None) -> Self:
-        """Train for one more epoch; a detector's threshold comes from these samples.
+        """Train for one more epoch; a detector's scores and threshold come from these samples.
 
         Parameters
         ----------
@@ -183,9 +183,9 @@ class BaseAutoencoder(CallbackSupportMixin, KerasWrapper):
         Returns
         -------
         errors : ndarray of shape (n_samples,)
-            float64; mean over the sample's values of the absolute error (in the units of `X`) where
-            the loss is a mean absolute error, of the squared error otherwise; of a detector, the
-            error that its parameter `error` names.
+            float64; mean over the sample's values of the absolute error where the loss is a mean
+            absolute error, of the squared error otherwise; of a detector, the error that its
+            parameter `error` names. In the units of the network, see `scale`.
         """
         X, _ = self._check_inputs(X)
         return self._sample_errors(X)
@@ -207,7 +207,7 @@ class BaseAutoencoder(CallbackSupportMixin, KerasWrapper):
         -------
         score : float
             1 - sum of squared errors / sum of squared differences from the mean of all values;
-            1 is best.
+            1 is best. In the units of the network: standardized columns weigh equally.
         """
         X, _ = self._check_inputs(X)
         reconstruction = self._run("model", X).reshape(X.shape)
