@@ -30,6 +30,7 @@ def pytest_make_parametrize_id(val):
 # then end together.
 LONGEST = (
     "test_process.py",
+    "estimators/test_compliance.py",
     "engine/test_equality_combinations.py",
     "networks/test_penalties.py",
     "test_quiet_import.py",

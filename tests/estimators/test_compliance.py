@@ -28,7 +28,7 @@ ESTIMATORS = [
     AutoencoderTransformer(**SMALL),
     AutoencoderTransformer("linear", latent_dim=2, epochs=3),
     # An R2 above 0.5 is asked of a regressor: it has to be trained.
-    DenoisingRegressor(),
+    DenoisingRegressor(epochs=200),
     DenoisingRegressor("linear", latent_dim=4, epochs=200),
     ReconstructionOutlierDetector(**SMALL),
     ReconstructionOutlierDetector("linear", latent_dim=2, epochs=3, calibration="training"),
