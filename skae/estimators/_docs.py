@@ -32,11 +32,12 @@ scale : bool or "auto", default="auto"
     Whether the network sees standardized columns: less their mean, divided by their standard
     deviation. Losses, errors and ``score`` are in these units then; reconstructions and decoded
     codes in those of `X`. "auto" standardizes tables for built-in networks, unless
-    `output_activation` or `loss` needs values in a range.
+    `output_activation` or `loss` needs values in a range, or the options of `noise`
+    (``noise__stddev``) are in the units of `X`.
 noise : str, keras.layers.Layer or None, default=None
     Noise added to the input during training, drawn anew for every batch: "gaussian",
     "uniform", "masking" (or "dropout"), "salt_and_pepper", or a Keras layer. ``noise__*``
-    is routed to a noise by name. None adds none.
+    is routed to a noise by name. None adds none. In the units of the network, see `scale`.
 optimizer : str, class or keras.optimizers.Optimizer, default="auto"
     As Keras takes it; ``optimizer__learning_rate`` is routed to it. "auto" is "adam", with a
     learning rate of 0.003 for built-in networks.

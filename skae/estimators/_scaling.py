@@ -107,13 +107,19 @@ def is_scaled(fit: Any, shapes: Shapes) -> bool:
     if fit.scale == "auto":
         is_table = len(shapes.input) == len(shapes.output) == 1
         is_free = fit.output_activation in (None, "linear") and not needs_units
-        return isinstance(fit.model, str) and is_table and is_free
+        return isinstance(fit.model, str) and is_table and is_free and not _noise_has_units(fit)
     if fit.scale and needs_units:
         raise ValueError(
             f"scale=True standardizes columns, but loss={fit.loss!r} is not meant for negative "
             "values; set scale=False, or loss='mse'."
         )
     return bool(fit.scale)
+
+
+def _noise_has_units(fit: Any) -> bool:
+    """Return whether a noise is described in the units of the samples: by values of its own."""
+    is_plain = fit.noise is None or fit.noise in ("gaussian", "uniform", "masking", "dropout")
+    return not is_plain or bool(fit._routed("noise"))
 
 
 def _needs_units(loss: Any) -> bool:

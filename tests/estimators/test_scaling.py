@@ -15,6 +15,7 @@ from skae import (
     ReconstructionOutlierDetector,
     VariationalAutoencoder,
 )
+from skae.noise import MaskingNoise
 
 UNITS = np.array([1e9, 1e-6, 1.0, 300.0, 1.0])
 ORIGINS = np.array([1e10, 0.0, 1e5, -40.0, 0.0])
@@ -100,6 +101,28 @@ def test_images_sequences_and_bounded_outputs_are_not_scaled_by_default(plain):
     ):
         params = {"epochs": 2, "hidden_layer_sizes": (4,), "random_state": 0, **given}
         assert AutoencoderTransformer(**params).fit(unit).scaler_ is None
+
+
+@pytest.mark.parametrize(
+    "noise",
+    [
+        {"noise": "gaussian", "noise__stddev": 0.5},
+        {"noise": "uniform", "noise__clip": (0.0, 1.0)},
+        {"noise": "salt_and_pepper"},
+        {"noise": MaskingNoise(0.5)},
+    ],
+    ids=["stddev", "clip", "values", "layer"],
+)
+def test_noise_with_values_of_its_own_is_in_the_units_of_the_samples(noise, plain):
+    fitted = small(DenoisingRegressor, **noise).fit(plain)
+    assert fitted.scaler_ is None
+    assert small(DenoisingRegressor, **noise, scale=True).fit(plain).scaler_ is not None
+
+
+def test_noise_without_options_does_not_depend_on_units(plain, raw):
+    first, second = small(DenoisingRegressor).fit(plain), small(DenoisingRegressor).fit(raw)
+    assert first.scaler_ is not None
+    np.testing.assert_allclose(first.score(plain), second.score(raw), atol=1e-3)
 
 
 def test_a_loss_of_probabilities_refuses_scaling(plain):
