@@ -11,6 +11,7 @@ from sklearn.base import clone
 from sklearn.ensemble import IsolationForest
 
 from skae import thresholds
+from skae._statistics import weighted_quantile
 from skae.thresholds import (
     FixedThreshold,
     IQRThreshold,
@@ -20,7 +21,7 @@ from skae.thresholds import (
     StdThreshold,
     resolve_threshold,
 )
-from skae.thresholds._base import BaseThreshold, weighted_quantile
+from skae.thresholds._base import BaseThreshold
 
 RULES = [
     StdThreshold(n_std=2.0),
