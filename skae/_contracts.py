@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,6 +20,14 @@ FloatArray = NDArray[np.floating[Any]]
 Arrays = list[NDArray[Any]]
 Shape = tuple[int, ...]
 History = dict[str, list[float]]
+
+
+class Shapes(NamedTuple):
+    """Shapes of one sample: in `X`, as the network's input, and as its output."""
+
+    sample: Shape
+    input: Shape
+    output: Shape
 
 
 @dataclass(frozen=True)

@@ -15,7 +15,7 @@ from sklearn.utils import Tags, check_random_state
 from sklearn.utils.validation import check_is_fitted
 
 from skae import engine, networks
-from skae._contracts import FloatArray, Shape, TrainingPlan
+from skae._contracts import FloatArray, Shape, Shapes, TrainingPlan
 from skae._sklearn import (
     CallbackSupportMixin,
     HasMethods,
@@ -42,7 +42,7 @@ from skae.estimators._samples import (
     check_validation,
     refuse_batches,
 )
-from skae.estimators._scaling import Shapes, learn_scalers, restored, standardized
+from skae.estimators._scaling import learn_scalers, restored, standardized
 from skae.estimators._scikeras import KerasWrapper
 from skae.estimators._snapshots import fitting, of_one_fit
 

@@ -15,7 +15,7 @@ from skae.errors import CustomError, resolve_error
 from skae.estimators._recipe import loss_of
 
 # Losses of values in [0, 1], and the output activation that goes with each.
-_OF_FRACTIONS = {
+OF_FRACTIONS = {
     "binary_crossentropy": "sigmoid",
     "binary_focal_crossentropy": "sigmoid",
     "kl_divergence": "softmax",
@@ -46,7 +46,7 @@ def check_loss_and_error(fit: Any, samples: Any) -> ErrorFunction:
     check_loss(loss, targets, name, is_linear=is_linear)
     check_user_loss(loss, fit._output_shape, weighted=samples.sample_weight is not None)
     if isinstance(fit.model, str):
-        _warn_of_range(_keras_function(last), targets, name)
+        _warn_of_range(keras_function(last), targets, name)
     return error
 
 
@@ -128,15 +128,14 @@ def check_loss(loss: Any, targets: FloatArray, name: str, *, is_linear: bool) ->
     ValueError
         If the loss takes class labels, or if the targets or the network leave its range.
     """
-    found = keras.losses.get(loss) if isinstance(loss, str) else loss
-    function = _keras_function(found)
+    function = keras_function(loss)
     if function == "sparse_categorical_crossentropy":
         raise ValueError(
             f"The loss {function} compares class labels with probabilities, but here each value "
             f"of {name} is compared with its reconstruction; set loss='mse', or "
             "'binary_crossentropy' for values in [0, 1]."
         )
-    if function not in _OF_FRACTIONS:
+    if function not in OF_FRACTIONS:
         return
     low, high = _extremes(targets)
     if low < -_ROUNDING or high > 1 + _ROUNDING:
@@ -144,15 +143,16 @@ def check_loss(loss: Any, targets: FloatArray, name: str, *, is_linear: bool) ->
             f"The loss {function} takes values in [0, 1], but {name} has values from {low:.3g} to "
             f"{high:.3g}; scale {name} with MinMaxScaler(clip=True), or set loss='mse'."
         )
-    if is_linear and not getattr(found, "from_logits", False):
+    if is_linear and not getattr(loss, "from_logits", False):
         raise ValueError(
             f"The loss {function} takes reconstructions in [0, 1], but the network's last layer is "
-            f"linear; set output_activation={_OF_FRACTIONS[function]!r}, or loss='mse'."
+            f"linear; set output_activation={OF_FRACTIONS[function]!r}, or loss='mse'."
         )
 
 
-def _keras_function(used: Any) -> str:
-    """Return the name of Keras's function that a loss or an activation is; none for others."""
+def keras_function(used: Any) -> str:
+    """Return the name of the Keras function that a loss or an activation is; "" for others."""
+    used = keras.losses.get(used) if isinstance(used, str) else used
     function = getattr(used, "fn", used)
     module = getattr(function, "__module__", None) or ""
     return getattr(function, "__name__", "") if module.partition(".")[0] == "keras" else ""

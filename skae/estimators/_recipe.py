@@ -13,12 +13,11 @@ from typing import Any
 import keras
 
 from skae import engine, networks
-from skae._contracts import Network, NetworkSpec, Recipe
+from skae._contracts import Network, NetworkSpec, Recipe, Shapes
 from skae._messages import warn
 from skae._private import fresh_names, metadata
 from skae.engine import DeferredNetwork
 from skae.estimators._parameters import copied_containers, same
-from skae.estimators._samples import Shapes
 from skae.estimators._scikeras import KerasWrapper
 from skae.exceptions import LatentSizeWarning
 from skae.noise import make_noise

@@ -11,10 +11,10 @@ import numpy as np
 from sklearn.base import is_regressor
 from sklearn.model_selection import train_test_split
 
-from skae._contracts import Batchable, FloatArray, Shape
+from skae._contracts import Batchable, FloatArray, Shape, Shapes
 from skae._validation import check_input_shape, check_rows, check_targets, check_weights
 from skae.engine import DeferredNetwork, Stream, is_stream
-from skae.estimators._scaling import Scalers, Shapes, standardized
+from skae.estimators._scaling import Scalers, standardized
 
 Batch = tuple[FloatArray, FloatArray | None, FloatArray | None]
 

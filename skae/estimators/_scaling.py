@@ -6,15 +6,17 @@ because a call of its ``transform`` takes longer than a small network.
 
 from __future__ import annotations
 
+import inspect
 import math
-from typing import Any, NamedTuple
+from typing import Any
 
 import keras
 import numpy as np
 from sklearn.base import is_regressor
 from sklearn.preprocessing import StandardScaler
 
-from skae._contracts import FloatArray, Shape
+from skae._contracts import FloatArray, Shape, Shapes
+from skae.estimators._losses import OF_FRACTIONS, keras_function
 
 Scalers = tuple[StandardScaler | None, StandardScaler | None]
 # Larger tables are standardized while they are read, so that they aren't copied as a whole.
@@ -22,28 +24,15 @@ _COPIED_BYTES = 256 * 2**20
 # Statistics are computed in blocks of this size, because scikit-learn copies what it gets.
 _BLOCK_BYTES = 32 * 2**20
 # Losses of ratios and of probabilities, which standardized values have none of.
-_NEED_UNITS = frozenset(
-    {
-        "binarycrossentropy",
-        "binaryfocalcrossentropy",
-        "categoricalcrossentropy",
-        "cosinesimilarity",
-        "kldivergence",
-        "meanabsolutepercentageerror",
-        "meansquaredlogarithmicerror",
-        "poisson",
-    }
-)
+_NEED_UNITS = {
+    *OF_FRACTIONS,
+    "cosine_similarity",
+    "mean_absolute_percentage_error",
+    "mean_squared_logarithmic_error",
+    "poisson",
+}
 # Squares of larger values leave float32, in which networks run.
 _LARGEST = 1e9
-
-
-class Shapes(NamedTuple):
-    """Shapes of one sample: in `X`, as the network's input, and as its output."""
-
-    sample: Shape
-    input: Shape
-    output: Shape
 
 
 class Standardized:
@@ -103,7 +92,8 @@ def _flat(values: FloatArray) -> FloatArray:
 
 def is_scaled(fit: Any, shapes: Shapes) -> bool:
     """Return whether a network sees standardized columns, as the parameter `scale` asks for it."""
-    needs_units = _needs_units(fit.loss)
+    loss = fit.loss(**fit._routed("loss")) if inspect.isclass(fit.loss) else fit.loss
+    needs_units = keras_function(loss) in _NEED_UNITS
     if fit.scale == "auto":
         is_table = len(shapes.input) == len(shapes.output) == 1
         is_free = fit.output_activation in (None, "linear") and not needs_units
@@ -120,12 +110,6 @@ def _noise_has_units(fit: Any) -> bool:
     """Return whether a noise is described in the units of the samples: by values of its own."""
     is_plain = fit.noise is None or fit.noise in ("gaussian", "uniform", "masking", "dropout")
     return not is_plain or bool(fit._routed("noise"))
-
-
-def _needs_units(loss: Any) -> bool:
-    function = keras.losses.get(loss) if isinstance(loss, str) else loss
-    name = getattr(function, "__name__", type(function).__name__)
-    return name.lower().replace("_", "") in _NEED_UNITS
 
 
 def learn_scalers(fit: Any, samples: Any, shapes: Shapes) -> Scalers:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import keras
 import numpy as np
 import pandas as pd
 import pytest
@@ -125,9 +126,27 @@ def test_noise_without_options_does_not_depend_on_units(plain, raw):
     np.testing.assert_allclose(first.score(plain), second.score(raw), atol=1e-3)
 
 
-def test_a_loss_of_probabilities_refuses_scaling(plain):
+class Crossentropy(keras.losses.BinaryCrossentropy):
+    """A user's class that computes what Keras's does."""
+
+
+@pytest.mark.parametrize(
+    "loss",
+    [
+        "binary_crossentropy",
+        "KLD",
+        "categorical_focal_crossentropy",
+        keras.losses.poisson,
+        keras.losses.CosineSimilarity,
+        keras.losses.MeanAbsolutePercentageError(),
+        Crossentropy,
+        Crossentropy(),
+    ],
+    ids=lambda loss: loss if isinstance(loss, str) else getattr(loss, "__name__", "object"),
+)
+def test_a_loss_of_ratios_or_probabilities_refuses_scaling(loss, plain):
     with pytest.raises(ValueError, match="scale=False"):
-        small(AutoencoderTransformer, scale=True, loss="binary_crossentropy").fit(plain)
+        small(AutoencoderTransformer, scale=True, loss=loss).fit(plain)
 
 
 def test_constant_columns_and_huge_new_values_are_safe(plain):
