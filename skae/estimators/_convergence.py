@@ -15,9 +15,9 @@ from skae._messages import warn
 from skae.estimators._scaling import standardized
 from skae.exceptions import FeatureScaleWarning
 
-# So many samples shows whether a network has learned.
+# Enough to tell whether a network has learned.
 _MOST_SAMPLES = 1000
-# Of the variance that PCA explains. A penalty on the code or noise on the input take some of it.
+# Of the variance that PCA explains. A penalty on the code or noise on the input takes some of it.
 _LEAST = 0.5
 # No more than chance.
 _NOTHING = 0.01
@@ -47,6 +47,8 @@ def warn_of_failure(fit: Any, samples: Any) -> None:
         return
     errors = np.square(truth - fit._run("model", inputs).reshape(truth.shape))
     explained = 1 - errors.mean(axis=0).sum() / variance
+    if explained >= _LEAST:
+        return  # of which PCA can't explain twice as much
     by_pca = _explained_by_pca(fit, truth)
     if explained < _LEAST * by_pca or explained < _NOTHING:
         other = "their mean 0" if by_pca == 0 else f"PCA with as many components {by_pca:.2g}"
@@ -63,12 +65,9 @@ def _explained_by_pca(fit: Any, truth: FloatArray) -> float:
     """Return the fraction of the variance that PCA explains; 0 where it is no fair comparison."""
     recipe = fit._deferred.recipe
     latent_dim = recipe.parameters.get("latent_dim")
-    if is_regressor(fit) or not isinstance(recipe.builder, str) or not latent_dim:
-        return 0.0
-    if recipe.builder == "variational":
-        return 0.0
-    n_components = min(latent_dim, min(truth.shape) - 1)
-    if n_components < 1:
+    is_deterministic = isinstance(recipe.builder, str) and recipe.builder != "variational"
+    n_components = min(latent_dim or 0, min(truth.shape) - 1)
+    if is_regressor(fit) or not is_deterministic or n_components < 1:
         return 0.0
     solver = "randomized" if min(truth.shape) > 100 else "full"
     pca = PCA(n_components, svd_solver=solver, random_state=0).fit(truth)
@@ -87,12 +86,15 @@ def warn_of_scale(fit: Any, samples: Any) -> None:
         return
     rows = samples.inputs[:_MOST_SAMPLES]
     variances = np.var(rows.reshape(len(rows), -1), axis=0, dtype=np.float64)
-    if np.count_nonzero(variances) < 3 or variances.max() <= _DOMINANT * variances.sum():
+    if np.count_nonzero(variances) < 3:
         return
     column = int(variances.argmax())
+    fraction = variances[column] / variances.sum()
+    if not fraction > _DOMINANT:
+        return
     name = getattr(fit, "feature_names_in_", range(len(variances)))[column]
     warn(
-        f"The column {name!r} has {variances.max() / variances.sum():.2%} of the variance of all "
+        f"The column {name!r} has {fraction:.2%} of the variance of all "
         "columns, so that the others hardly count in the loss and in the errors; set scale=True, "
         "or leave the column out.",
         FeatureScaleWarning,

@@ -324,7 +324,7 @@ class ReconstructionOutlierDetector(OutlierMixin, BaseAutoencoder):
         groups: Mapping[str, Any] | None = None,
         rows: Any = None,
     ) -> pd.DataFrame:
-        """Explain outliers, or selected samples, by the features with the largest parts in it.
+        """Explain outliers, or selected samples, by the features that add most to the score.
 
         Parameters
         ----------

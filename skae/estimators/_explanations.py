@@ -18,18 +18,13 @@ def error_frame(detector: Any, X: Any, values: FloatArray, groups: Groups) -> pd
     """Return the error of every value of checked samples, summed by group."""
     inputs = detector._network_inputs(values)
     errors = engine.run_errors(detector._deferred, inputs, detector._error, per="value")
-    frame = pd.DataFrame(
-        np.asarray(errors, np.float64).reshape(values.shape),
-        index=row_labels(X, len(values)),
-        columns=_feature_labels(detector),
-    )
-    return frame if groups is None else summed(frame, groups, list(frame.columns))
+    return _frame(detector, X, np.asarray(errors, np.float64).reshape(values.shape), groups)
 
 
 def explanation(
     detector: Any, X: Any, values: FloatArray, *, n_features: int | None, groups: Groups, rows: Any
 ) -> pd.DataFrame:
-    """Return the features with the largest errors of every outlier, or of selected samples."""
+    """Return the features with the largest parts in the score of outliers or selected samples."""
     labels = row_labels(X, len(values))
     positions = positions_of(
         rows,
@@ -52,8 +47,12 @@ def part_frame(detector: Any, X: Any, values: FloatArray, groups: Groups) -> pd.
     """Return the part of every value in the anomaly score; its error, where that is the score."""
     if detector.score_ is None:
         return error_frame(detector, X, values, groups)
-    parts = feature_parts(detector, values)
-    frame = pd.DataFrame(parts, row_labels(X, len(values)), _feature_labels(detector))
+    return _frame(detector, X, feature_parts(detector, values), groups)
+
+
+def _frame(detector: Any, X: Any, table: FloatArray, groups: Groups) -> pd.DataFrame:
+    """Return a number for every value of samples with labels, summed by group."""
+    frame = pd.DataFrame(table, row_labels(X, len(table)), _feature_labels(detector))
     return frame if groups is None else summed(frame, groups, list(frame.columns))
 
 

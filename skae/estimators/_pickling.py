@@ -50,10 +50,9 @@ def unpickled_state(kind: type, state: dict[str, Any]) -> dict[str, Any]:
     _warn_of_other_versions(kind, state.pop("_versions"))
     if learned is None:
         return state
-    if isinstance(recipe, Recipe) and "scale" not in recipe.parameters:
-        recipe = replace(recipe, parameters={**recipe.parameters, "scale": False})
     if isinstance(recipe, dict):  # of a version that had no Recipe
         recipe = _from_mapping(recipe, state.pop("_compiled_with"))
+    recipe = replace(recipe, parameters={"scale": False, **recipe.parameters})  # 0.1 lacks it
     network = defer(kind, recipe, learned[0], learned[1] or None)
     freeze(network, trained)
     return {**state, "callbacks_": [], "_deferred": network}
@@ -87,11 +86,7 @@ def _from_mapping(recipe: dict[str, Any], compiled: dict[str, Any]) -> Recipe:
     same = ("input_shape", "output_shape", "options", "noise", "noise_options", "scikeras", "seed")
     return Recipe(
         builder=recipe["model"],
-        parameters={
-            **recipe["parameters"],
-            "input_shape": recipe["inputs"]["input_shape"],
-            "scale": False,
-        },
+        parameters={**recipe["parameters"], "input_shape": recipe["inputs"]["input_shape"]},
         compiled=compiled,
         dtype_policy=keras.config.dtype_policy().name,
         **{name: recipe[name] for name in same},
