@@ -210,8 +210,9 @@ class BaseAutoencoder(CallbackSupportMixin, KerasWrapper):
             1 is best. In the units of the network: standardized columns weigh equally.
         """
         X, _ = self._check_inputs(X)
-        reconstruction = self._run("model", X).reshape(X.shape)
-        truth = self._network_inputs(X)[:].reshape(X.shape)
+        inputs = self._network_inputs(X)[:]
+        outputs = engine.run(self._deferred, inputs, "model", jit_compile=self.jit_compile)
+        truth, reconstruction = inputs.reshape(X.shape), outputs.reshape(X.shape)
         return r2_of_values(truth, reconstruction, sample_weight, observed_values(self, X))
 
     def __sklearn_tags__(self) -> Tags:

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from sklearn.base import clone
 
-from skae import scores
+from skae import engine, scores
 from skae._contracts import FloatArray
 from skae._statistics import counts_of
 
@@ -70,8 +70,10 @@ def _evidence(
     size = n_rows or max(_BLOCK_BYTES // max(8 * X.shape[1], 1), 1)
     for start in range(0, max(len(X), 1), size):
         rows = X[start : start + size]
-        inputs = np.asarray(detector._network_inputs(rows)[:], np.float64).reshape(rows.shape)
-        yield inputs, inputs - detector._run("model", rows).reshape(rows.shape)
+        inputs = detector._network_inputs(rows)[:]
+        outputs = engine.run(detector._deferred, inputs, "model", jit_compile=detector.jit_compile)
+        flat = inputs.reshape(rows.shape).astype(np.float64)
+        yield flat, flat - outputs.reshape(rows.shape)
 
 
 def _chosen(samples: Any, rng: np.random.Generator) -> tuple[FloatArray, FloatArray | None]:

@@ -5,7 +5,7 @@ reconstruction error itself, needs none. They know NumPy alone, and no network.
 """
 
 from skae._docs import hide_annotations_of
-from skae.scores._base import BaseScore
+from skae.scores._base import BaseScore, DistanceScore
 from skae.scores._combined import CombinedScore
 from skae.scores._mahalanobis import MahalanobisScore
 from skae.scores._neighbors import NeighborScore
@@ -16,6 +16,6 @@ NAMED: dict[str, type[BaseScore]] = {
     "combined": CombinedScore,
 }
 
-__all__ = ["BaseScore", "CombinedScore", "MahalanobisScore", "NeighborScore"]
+__all__ = ["BaseScore", "CombinedScore", "DistanceScore", "MahalanobisScore", "NeighborScore"]
 
 hide_annotations_of(*(globals()[name] for name in __all__))

@@ -1,4 +1,4 @@
-"""The interface of anomaly scores."""
+"""The interface of anomaly scores, and what those of one distance have in common."""
 
 from __future__ import annotations
 
@@ -15,36 +15,32 @@ Table = NDArray[Any]
 
 
 class BaseScore(BaseEstimator, ABC):
-    """A distance of samples from normal ones; subclasses define what is measured.
+    """An anomaly score of samples and their residuals, both in the units of the network.
 
-    Samples and residuals come in the units of the network, standard deviations of the columns
-    for example. The score of a sample is ``log(1 + distance / median)``, with the median of the
-    training samples: a few huge distances in the training samples hardly move their mean and
-    standard deviation, and scores of several distances can be added.
-
-    Subclasses define ``_fit(X, residuals, counts)``, ``_scores(X, residuals)`` and
-    ``_parts(X, residuals)``.
+    These units are standard deviations of the columns where a detector scales them.
 
     See Also
     --------
-    CombinedScore : The sum of the other two scores.
+    DistanceScore : Base of scores that measure one distance.
+    CombinedScore : The sum of two scores.
 
     Examples
     --------
     >>> import numpy as np
     >>> from skae.scores import BaseScore
-    >>> class LargestResidual(BaseScore):
-    ...     def _fit(self, X, residuals, counts):
-    ...         pass
-    ...     def _scores(self, X, residuals):
-    ...         return abs(residuals).max(axis=1)
-    ...     def _parts(self, X, residuals):
-    ...         return abs(residuals) * np.eye(X.shape[1])[abs(residuals).argmax(axis=1)]
-    >>> residuals = np.array([[0.5, -2.0]])
-    >>> LargestResidual().fit(residuals, residuals).feature_scores(residuals, residuals)
-    array([[0., 2.]])
+    >>> class SquaredResidual(BaseScore):
+    ...     def fit(self, X, residuals, sample_weight=None):
+    ...         return self
+    ...     def score_samples(self, X, residuals):
+    ...         return self.feature_scores(X, residuals).sum(axis=1)
+    ...     def feature_scores(self, X, residuals):
+    ...         return residuals**2
+    >>> X = np.array([[0.5, -2.0]])
+    >>> SquaredResidual().fit(X, X).score_samples(X, X)
+    array([4.25])
     """
 
+    @abstractmethod
     def fit(self, X: Table, residuals: Table, sample_weight: FloatVector | None = None) -> Self:
         """Learn from training samples.
 
@@ -62,9 +58,8 @@ class BaseScore(BaseEstimator, ABC):
         self : BaseScore
             The fitted score.
         """
-        self._fit(X, residuals, np.ones(len(X)) if sample_weight is None else sample_weight)
-        return self
 
+    @abstractmethod
     def score_samples(self, X: Table, residuals: Table) -> FloatVector:
         """Compute the score of every sample.
 
@@ -80,8 +75,8 @@ class BaseScore(BaseEstimator, ABC):
         scores : ndarray of shape (n_samples,)
             Higher is more anomalous.
         """
-        return self._scores(X, residuals)
 
+    @abstractmethod
     def feature_scores(self, X: Table, residuals: Table) -> Table:
         """Compute the part of every feature in the scores.
 
@@ -97,34 +92,69 @@ class BaseScore(BaseEstimator, ABC):
         parts : ndarray of shape (n_samples, n_features)
             Not negative; the sum of a row is the score of its sample.
         """
-        return self._parts(X, residuals)
+
+
+class DistanceScore(BaseScore):
+    """Logarithm of a distance from normal samples; subclasses define the distance.
+
+    The score of a sample is ``log(1 + distance / median)``, with the median distance of the
+    training samples: a few huge distances there hardly move the mean and the standard deviation
+    of the scores, and scores of several distances can be added. It is divided among the features
+    in proportion to their squared contributions to the distance.
+
+    Subclasses define ``_learn(X, residuals, counts)``, ``_distances(X, residuals)``, and
+    ``_contributions(X, residuals)`` with a number for every value.
+
+    Attributes
+    ----------
+    median_ : float
+        Median distance of the training samples; where it is 0 their mean, or 1.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from skae.scores import DistanceScore
+    >>> class LargestResidual(DistanceScore):
+    ...     def _learn(self, X, residuals, counts):
+    ...         pass
+    ...     def _distances(self, X, residuals):
+    ...         return abs(residuals).max(axis=1)
+    ...     def _contributions(self, X, residuals):
+    ...         return np.eye(X.shape[1])[abs(residuals).argmax(axis=1)]
+    >>> residuals = np.array([[0.5, -2.0], [0.1, 0.2]])
+    >>> score = LargestResidual().fit(residuals, residuals)
+    >>> score.feature_scores(residuals, residuals).round(2)
+    array([[0.  , 1.04],
+           [0.  , 0.17]])
+    """
+
+    def fit(self, X: Table, residuals: Table, sample_weight: FloatVector | None = None) -> Self:
+        counts = np.ones(len(X)) if sample_weight is None else sample_weight
+        self._learn(X, residuals, counts)
+        distances = self._distances(X, residuals)
+        median = weighted_quantile(distances, counts, 0.5)
+        self.median_ = median or float(np.average(distances, weights=counts)) or 1.0
+        return self
+
+    def score_samples(self, X: Table, residuals: Table) -> FloatVector:
+        scores: FloatVector = np.log1p(self._distances(X, residuals) / self.median_)
+        return scores
+
+    def feature_scores(self, X: Table, residuals: Table) -> Table:
+        squares = self._contributions(X, residuals) ** 2
+        totals = squares.sum(axis=1)
+        fractions = squares / np.where(totals > 0, totals, 1)[:, None]
+        parts: Table = fractions * self.score_samples(X, residuals)[:, None]
+        return parts
 
     @abstractmethod
-    def _fit(self, X: Table, residuals: Table, counts: FloatVector) -> None:
+    def _learn(self, X: Table, residuals: Table, counts: FloatVector) -> None:
         """Learn from samples that count for `counts` each."""
 
     @abstractmethod
-    def _scores(self, X: Table, residuals: Table) -> FloatVector:
-        """Return the score of every sample."""
+    def _distances(self, X: Table, residuals: Table) -> FloatVector:
+        """Return the distance of every sample from normal ones."""
 
     @abstractmethod
-    def _parts(self, X: Table, residuals: Table) -> Table:
-        """Return the part of every feature."""
-
-
-def log_scores(distances: FloatVector, median: float) -> FloatVector:
-    """Return ``log(1 + distance / median)``."""
-    return np.log1p(distances / median)
-
-
-def parts_of(scores: FloatVector, squares: Table) -> Table:
-    """Divide scores among features in proportion to their squared contributions."""
-    totals = squares.sum(axis=1)
-    shares = squares / np.where(totals > 0, totals, 1)[:, None]
-    return shares * scores[:, None]
-
-
-def median_of(distances: FloatVector, counts: FloatVector) -> float:
-    """Return the median of distances; where it is 0, their mean, or 1."""
-    median = weighted_quantile(distances, counts, 0.5)
-    return median or float(np.average(distances, weights=counts)) or 1.0
+    def _contributions(self, X: Table, residuals: Table) -> Table:
+        """Return by how much every feature adds to the distance, before it is squared."""

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Self
+
 from skae._statistics import FloatVector
 
 from ._base import BaseScore, Table
@@ -40,14 +42,15 @@ class CombinedScore(BaseScore):
     def __init__(self, random_state: int = 0) -> None:
         self.random_state = random_state
 
-    def _fit(self, X: Table, residuals: Table, counts: FloatVector) -> None:
+    def fit(self, X: Table, residuals: Table, sample_weight: FloatVector | None = None) -> Self:
         scores = (MahalanobisScore(), NeighborScore(self.random_state))
-        self.scores_ = [score.fit(X, residuals, counts) for score in scores]
+        self.scores_ = [score.fit(X, residuals, sample_weight) for score in scores]
+        return self
 
-    def _scores(self, X: Table, residuals: Table) -> FloatVector:
+    def score_samples(self, X: Table, residuals: Table) -> FloatVector:
         first, second = self.scores_
         return first.score_samples(X, residuals) + second.score_samples(X, residuals)
 
-    def _parts(self, X: Table, residuals: Table) -> Table:
+    def feature_scores(self, X: Table, residuals: Table) -> Table:
         first, second = self.scores_
         return first.feature_scores(X, residuals) + second.feature_scores(X, residuals)

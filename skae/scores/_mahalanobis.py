@@ -7,13 +7,13 @@ from sklearn.covariance import shrunk_covariance
 
 from skae._statistics import FloatVector
 
-from ._base import BaseScore, Table, log_scores, median_of, parts_of
+from ._base import DistanceScore, Table
 
 # The covariance of more columns takes longer than the network; their variances alone count then.
 _MOST_COLUMNS = 1000
 
 
-class MahalanobisScore(BaseScore):
+class MahalanobisScore(DistanceScore):
     r"""Mahalanobis distance of the residual from the training residuals.
 
     The distance is :math:`d = \lVert \Sigma^{-1/2} (r - \bar r) \rVert` with the mean and the
@@ -53,7 +53,7 @@ class MahalanobisScore(BaseScore):
     True
     """
 
-    def _fit(self, X: Table, residuals: Table, counts: FloatVector) -> None:
+    def _learn(self, X: Table, residuals: Table, counts: FloatVector) -> None:
         self.location_ = np.average(residuals, axis=0, weights=counts)
         centred = residuals - self.location_
         if residuals.shape[1] > _MOST_COLUMNS:
@@ -63,23 +63,15 @@ class MahalanobisScore(BaseScore):
             covariance = (centred * counts[:, None]).T @ centred / counts.sum()
             values, vectors = np.linalg.eigh(_shrunk(covariance, counts.sum()))
             self.whitening_ = (vectors / np.sqrt(_positive(values))) @ vectors.T
-        self.median_ = median_of(self._distances(self._whitened(residuals)), counts)
 
-    def _scores(self, X: Table, residuals: Table) -> FloatVector:
-        return log_scores(self._distances(self._whitened(residuals)), self.median_)
+    def _distances(self, X: Table, residuals: Table) -> FloatVector:
+        whitened = self._contributions(X, residuals)
+        return np.sqrt(np.einsum("ij,ij->i", whitened, whitened))
 
-    def _parts(self, X: Table, residuals: Table) -> Table:
-        whitened = self._whitened(residuals)
-        return parts_of(log_scores(self._distances(whitened), self.median_), whitened**2)
-
-    def _whitened(self, residuals: Table) -> Table:
+    def _contributions(self, X: Table, residuals: Table) -> Table:
         centred = residuals - self.location_
         is_diagonal = self.whitening_.ndim == 1
         return centred * self.whitening_ if is_diagonal else centred @ self.whitening_
-
-    @staticmethod
-    def _distances(whitened: Table) -> FloatVector:
-        return np.sqrt(np.einsum("ij,ij->i", whitened, whitened))
 
 
 def _positive(values: FloatVector) -> FloatVector:

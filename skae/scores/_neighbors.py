@@ -8,14 +8,14 @@ import numpy as np
 
 from skae._statistics import FloatVector
 
-from ._base import BaseScore, Table, log_scores, median_of, parts_of
+from ._base import DistanceScore, Table
 
 # Samples to compare with: the ranking hardly changes with more, and scoring takes longer.
 _MOST_KEPT = 500
 _BLOCK_BYTES = 8 * 2**20
 
 
-class NeighborScore(BaseScore):
+class NeighborScore(DistanceScore):
     r"""Distance of the sample from a neighbor among the training samples.
 
     Of `n` training samples, at most 500, it is the Euclidean distance to the
@@ -56,25 +56,20 @@ class NeighborScore(BaseScore):
     def __init__(self, random_state: int = 0) -> None:
         self.random_state = random_state
 
-    def _fit(self, X: Table, residuals: Table, counts: FloatVector) -> None:
+    def _learn(self, X: Table, residuals: Table, counts: FloatVector) -> None:
         rows = np.arange(len(X))
         if len(X) > _MOST_KEPT:
             rng = np.random.default_rng(self.random_state)
             rows = np.sort(rng.choice(len(X), _MOST_KEPT, replace=False))
         self.neighbors_, self.counts_ = np.asarray(X[rows], np.float64), counts[rows]
-        self.median_ = median_of(self._distances(X), counts)
 
-    def _scores(self, X: Table, residuals: Table) -> FloatVector:
-        return log_scores(self._distances(X), self.median_)
-
-    def _parts(self, X: Table, residuals: Table) -> Table:
-        chosen = [self._chosen(squares) for _, squares in self._blocks(X)]
-        differences = X - self.neighbors_[np.concatenate(chosen)]
-        return parts_of(self._scores(X, residuals), differences**2)
-
-    def _distances(self, X: Table) -> FloatVector:
+    def _distances(self, X: Table, residuals: Table) -> FloatVector:
         parts = [norms + self._nearest(squares) for norms, squares in self._blocks(X)]
         return np.sqrt(np.maximum(np.concatenate(parts), 0))
+
+    def _contributions(self, X: Table, residuals: Table) -> Table:
+        chosen = [self._chosen(squares) for _, squares in self._blocks(X)]
+        return np.asarray(X - self.neighbors_[np.concatenate(chosen)])
 
     def _nearest(self, squares: Table) -> FloatVector:
         if (self.counts_ == 1).all():  # half the time of finding out which neighbor it is
