@@ -29,7 +29,8 @@ def check_engines(model, X, y=None, *, jit_compile="auto", weight=None, **params
     """Fit by both engines, compare all there is, and return what the first one chose."""
     # Of the two, the denoiser scores no rows after its fit, and takes targets.
     kind = ReconstructionOutlierDetector if y is None else DenoisingRegressor
-    given = {**SMALL, "batch_size": 10, **params, **({} if y is None else {"noise": None})}
+    own = {"calibration": "training"} if y is None else {"noise": None}
+    given = {**SMALL, "batch_size": 10, **params, **own}
     fitted = [
         kind(model, engine=engine, jit_compile=xla, **given).fit(X, y, sample_weight=weight)
         for engine, xla in (("auto", jit_compile), ("keras", "auto"))

@@ -42,7 +42,7 @@ def _dropping():
 
 
 def _detector(model="dense", **params):
-    return ReconstructionOutlierDetector(model, **{**SMALL, **params})
+    return ReconstructionOutlierDetector(model, **{**SMALL, "calibration": "training", **params})
 
 
 # Functions, each of which makes an estimator, and the rows that it is fitted on.

@@ -32,7 +32,11 @@ def make_table():
 def detector():
     """Return a detector that is fitted in no time."""
     return ReconstructionOutlierDetector(
-        latent_dim=1, hidden_layer_sizes=(4,), epochs=5, random_state=0
+        latent_dim=1,
+        hidden_layer_sizes=(4,),
+        epochs=5,
+        calibration="training",
+        random_state=0,
     )
 
 

@@ -53,7 +53,7 @@ def denoiser(images):
 @pytest.fixture(scope="session")
 def detector(frame):
     """Return a detector fitted on a pandas frame, after a round of pickling."""
-    fitted = ReconstructionOutlierDetector(latent_dim=2, **TINY).fit(frame)
+    fitted = ReconstructionOutlierDetector(latent_dim=2, calibration="training", **TINY).fit(frame)
     return pickle.loads(pickle.dumps(fitted))
 
 
