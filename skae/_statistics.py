@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 from numpy.typing import NDArray
 
 FloatVector = NDArray[np.float64]
+Floats = NDArray[np.floating[Any]]
 
 
 def counts_of(sample_weight: FloatVector) -> FloatVector:
@@ -51,3 +54,22 @@ def weighted_quantile(values: FloatVector, counts: FloatVector, level: float) ->
     # From the value that takes most of the interval, as in NumPy: results are equal bit for bit.
     nearest = ordered[ordered.shape[0] - 1 - np.argmax(fraction[::-1])]
     return float(nearest + fraction @ (ordered - nearest))
+
+
+def conformal_p_values(scores: Floats, reference: Floats, counts: Floats) -> FloatVector:
+    """Return the fraction of normal samples, a new one among them, that score as high or higher.
+
+    Parameters
+    ----------
+    scores : ndarray of shape (n_samples,)
+        Anomaly scores.
+    reference : ndarray of shape (n_reference,)
+        Anomaly scores of normal samples.
+    counts : ndarray of shape (n_reference,)
+        How many samples each of these counts for.
+    """
+    order = np.argsort(reference, kind="stable")
+    below = np.concatenate([[0.0], np.cumsum(counts[order])])
+    place = np.searchsorted(reference[order], scores, side="left")
+    p_values: FloatVector = (1.0 + below[-1] - below[place]) / (1.0 + below[-1])
+    return p_values

@@ -13,6 +13,7 @@ from sklearn.ensemble import IsolationForest
 from skae import thresholds
 from skae._statistics import weighted_quantile
 from skae.thresholds import (
+    ConformalThreshold,
     FixedThreshold,
     IQRThreshold,
     MADThreshold,
@@ -296,6 +297,7 @@ def test_constant_errors_give_a_threshold_that_flags_nothing():
         ("mad", MADThreshold),
         ("iqr", IQRThreshold),
         ("pot", POTThreshold),
+        ("conformal", ConformalThreshold),
     ],
 )
 def test_names_give_rules(name, rule):
@@ -333,7 +335,11 @@ def test_contamination_overrides_every_rule(threshold):
     [
         ("quantil", ValueError, "got 'quantil'. Did you mean 'quantile'?"),
         ("STD", ValueError, "Did you mean 'std'?"),
-        ("zzz", ValueError, r"one of \['iqr', 'mad', 'pot', 'quantile', 'std'\]; got 'zzz'.$"),
+        (
+            "zzz",
+            ValueError,
+            r"one of \['conformal', 'iqr', 'mad', 'pot', 'quantile', 'std'\]; got 'zzz'.$",
+        ),
         (-0.1, ValueError, r"threshold must be .* \[0.0, inf\); got -0.1"),
         (math.nan, ValueError, "threshold must be .* got nan"),
         (None, TypeError, "got None of type NoneType"),

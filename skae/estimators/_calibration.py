@@ -14,6 +14,8 @@ from skae import thresholds
 from skae._contracts import FloatArray, ThresholdRule
 from skae._messages import did_you_mean, warn
 from skae._sklearn import InvalidParameterError
+from skae._statistics import conformal_p_values, counts_of
+from skae._validation import check_threshold
 from skae.estimators._samples import FitData, Samples
 from skae.estimators._scores import anomaly_scores
 from skae.exceptions import ThresholdWarning
@@ -69,40 +71,129 @@ def errors_of(detector: Any, samples: Any) -> FloatArray:
     return parts[0] if len(parts) == 1 else np.concatenate(parts)
 
 
-def calibration_errors(detector: Any, data: FitData) -> tuple[FloatArray, FloatArray | None]:
-    """Return the errors that `calibration` selects, and their weights.
+def calibrate(
+    detector: Any, rule: ThresholdRule, errors: FloatArray, weight: Any, *, is_unseen: bool
+) -> None:
+    """Set a detector's threshold, and what its p-values compare with, from errors.
+
+    Parameters
+    ----------
+    detector : ReconstructionOutlierDetector
+    rule : ThresholdRule
+    errors : ndarray of shape (n_samples,)
+    weight : ndarray of shape (n_samples,) or None
+    is_unseen : bool
+        Whether these are errors of samples that the network was not trained on.
+    """
+    detector.threshold_ = check_threshold(rule.threshold(errors, weight), rule)
+    _keep(detector, errors, weight, is_unseen=is_unseen)
+
+
+def _keep(detector: Any, errors: FloatArray, weight: Any, *, is_unseen: bool) -> None:
+    detector.calibration_errors_ = errors
+    counts = np.ones(len(errors)) if weight is None else counts_of(np.asarray(weight, np.float64))
+    detector._reference = (errors, counts) if is_unseen else None
+
+
+def recalibrate(
+    detector: Any, errors: FloatArray, y: Any, *, beta: float, max_fpr: float | None
+) -> None:
+    """Set a detector's threshold from errors of other samples, by their labels if there are any."""
+    is_normal = np.full(len(errors), True) if y is None else np.asarray(y) == 1
+    if y is None and beta != 1.0 and max_fpr is None:
+        raise ValueError(
+            f"beta={beta} weighs recall of outliers against precision, and without y the "
+            "outliers are unknown; pass y, or max_fpr for normal samples alone."
+        )
+    if y is None and max_fpr is None:
+        calibrate(detector, threshold_rule(detector), errors, None, is_unseen=True)
+        return
+    labels = np.ones(len(errors)) if y is None else y
+    detector.threshold_ = thresholds.threshold_from_labels(
+        errors, labels, beta=beta, max_fpr=max_fpr
+    )
+    _keep(detector, errors[is_normal], None, is_unseen=True)
+
+
+def p_values(detector: Any, scores: FloatArray) -> FloatArray:
+    """Return conformal p-values of anomaly scores."""
+    if detector._reference is None:
+        raise ValueError(
+            "p-values compare with normal samples that the network was not trained on, but the "
+            "threshold came from the training samples, whose scores are too low; set calibration "
+            "to 'held_out' (with validation_split or X_val) or to a number of folds, or pass other "
+            "normal samples to recalibrate."
+        )
+    return conformal_p_values(scores, *detector._reference)
+
+
+def calibration_errors(
+    detector: Any, data: FitData, calibration: str | int
+) -> tuple[FloatArray, FloatArray | None]:
+    """Return the errors that a calibration takes, and their weights.
 
     Parameters
     ----------
     detector : ReconstructionOutlierDetector
         Its network has been trained, and ``training_errors_`` set.
     data : FitData
+    calibration : {"training", "held_out"} or int
 
     Returns
     -------
     errors : ndarray of shape (n_samples,)
     sample_weight : ndarray of shape (n_samples,) or None
     """
-    calibration = _chosen(detector, data)
     if calibration == "training":
         return detector.training_errors_, data.samples.sample_weight
     if calibration == "held_out":
         return errors_of(detector, data.validation), data.validation.sample_weight
-    return _out_of_fold_errors(detector, data.samples, calibration), data.samples.sample_weight
+    return _out_of_fold_errors(detector, data.samples, int(calibration)), data.samples.sample_weight
 
 
-def _chosen(detector: Any, data: FitData) -> Any:
-    """Return `calibration`; "auto" cross-fits built-in networks on few samples.
+def chosen_calibration(detector: Any, rule: Any, data: FitData, mode: str) -> str | int:
+    """Return `calibration`, checked against the samples and the rule.
 
-    Not with a contamination, which is a fraction of the training samples, as in scikit-learn.
+    "auto" cross-fits built-in networks on few samples, but not with a contamination, which is a
+    fraction of the training samples, as in scikit-learn. For a conformal threshold, which needs
+    samples that the network has not seen, it takes held-out samples, or cross-fits.
+
+    Parameters
+    ----------
+    detector : ReconstructionOutlierDetector
+    rule : ThresholdRule
+    data : FitData
+    mode : {"new", "warm", "partial"}
     """
-    if detector.calibration != "auto":
-        return detector.calibration
-    if detector.contamination != "auto":
-        return "training"
-    is_new = data.network is None and isinstance(detector.model, str)
+    is_conformal = isinstance(rule, thresholds.ConformalThreshold)
+    chosen = detector.calibration
+    if chosen == "auto" and is_conformal:
+        chosen = _AUTO_FOLDS if data.validation is None else "held_out"
+    elif chosen == "auto":
+        chosen = _AUTO_FOLDS if _cross_fits(detector, data) else "training"
+    _check_samples(chosen, data, mode)
+    if is_conformal and chosen == "training":
+        raise ValueError(
+            "threshold='conformal' needs errors of samples that the network was not trained on, "
+            "but calibration='training'; set calibration='auto', 'held_out' or a number of folds."
+        )
+    if is_conformal and mode != "partial":
+        _check_enough(rule, data.validation if chosen == "held_out" else data.samples)
+    return chosen
+
+
+def _cross_fits(detector: Any, data: FitData) -> bool:
+    if detector.contamination != "auto" or data.network is not None:
+        return False
     n_samples = len(data.samples.inputs) if isinstance(data.samples, Samples) else 0
-    return _AUTO_FOLDS if is_new and _AUTO_FOLDS <= n_samples < _FEW else "training"
+    return isinstance(detector.model, str) and _AUTO_FOLDS <= n_samples < _FEW
+
+
+def _check_enough(rule: Any, samples: Any) -> None:
+    """Raise an error before training if a conformal threshold needs more samples."""
+    if isinstance(samples, Samples):
+        weight = samples.sample_weight
+        rule.check_enough(len(samples.inputs) if weight is None else int(weight.sum() + 1e-6))
 
 
 def _check_rule(rule: Any) -> None:
@@ -131,9 +222,9 @@ def warn_of_number(threshold: Any, errors: FloatArray) -> None:
         )
 
 
-def check_calibration(calibration: str | int, data: FitData, mode: str) -> None:
+def _check_samples(calibration: str | int, data: FitData, mode: str) -> None:
     """Raise an error if the samples do not allow a calibration."""
-    if calibration in ("auto", "training"):
+    if calibration == "training":
         return
     if calibration == "held_out":
         if data.validation is None:
@@ -164,7 +255,10 @@ def _out_of_fold_errors(detector: Any, samples: Samples, n_folds: int) -> FloatA
     errors = np.empty(len(samples.inputs))
     folds = KFold(n_folds, shuffle=True, random_state=detector._seed)
     for others, fold in folds.split(samples.inputs):
-        twin = clone(detector).set_params(
+        params = clone(detector).get_params(deep=False)
+        # The rule is for the scores of all folds.
+        others_of_rule = {k: v for k, v in params.items() if not k.startswith("threshold")}
+        twin = type(detector)(**others_of_rule).set_params(
             calibration="training",
             input_shape=detector._input_shape,
             random_state=detector._seed,

@@ -8,18 +8,22 @@ from typing import Any, ClassVar
 
 import numpy as np
 import pandas as pd
+from scipy.stats import false_discovery_control
 from sklearn.base import OutlierMixin
 
-from skae import scores, thresholds
+from skae import scores
 from skae._contracts import FloatArray
 from skae._explanations import column_labels
 from skae._sklearn import HasMethods, Interval, StrOptions
-from skae._validation import check_threshold
+from skae._validation import check_number
 from skae.estimators._base import BaseAutoencoder, Mode
 from skae.estimators._calibration import (
+    calibrate,
     calibration_errors,
-    check_calibration,
+    chosen_calibration,
     errors_of,
+    p_values,
+    recalibrate,
     threshold_rule,
     warn_of_number,
 )
@@ -53,7 +57,8 @@ class ReconstructionOutlierDetector(OutlierMixin, BaseAutoencoder):
         absolute error and squared otherwise. A callable takes the inputs and the
         reconstruction, arrays or tensors, and returns the error of every value; it must use
         only operators and ``keras.ops``.
-    threshold : {"std", "quantile", "mad", "iqr", "pot"}, float or rule, default="std"
+    threshold : {"std", "quantile", "mad", "iqr", "pot", "conformal"}, float or rule, \
+            default="std"
         Rule that turns anomaly scores into the threshold, see :mod:`skae.thresholds`; a number is
         the threshold itself. ``threshold__*`` is routed to the rule.
     n_std : float, default=2.0
@@ -68,7 +73,8 @@ class ReconstructionOutlierDetector(OutlierMixin, BaseAutoencoder):
         "held_out" takes the validation samples (`X_val`, or `validation_split`, which must then
         be given), an int cross-fits with as many folds, in which every sample is scored by a
         network that has not seen it. "auto" cross-fits a built-in network with 5 folds on fewer
-        than 1,000 samples, and takes the training samples otherwise and for a `contamination`.
+        than 1,000 samples, and takes the training samples otherwise and for a `contamination`;
+        for ``threshold="conformal"`` it takes the validation samples, or cross-fits.
 
     Attributes
     ----------
@@ -82,7 +88,7 @@ class ReconstructionOutlierDetector(OutlierMixin, BaseAutoencoder):
     training_errors_ : ndarray of shape (n_samples,)
         Anomaly scores of the training samples, without those of weight 0 and held-out ones.
     calibration_errors_ : ndarray of shape (n_samples,)
-        Anomaly scores that gave the threshold, see `calibration`.
+        Anomaly scores that gave the threshold, see `calibration` and `recalibrate`.
 
     See Also
     --------
@@ -92,6 +98,8 @@ class ReconstructionOutlierDetector(OutlierMixin, BaseAutoencoder):
     ----------
     .. [1] M. Sakurada and T. Yairi (2014). "Anomaly Detection Using Autoencoders with Nonlinear
        Dimensionality Reduction". MLSDA. :doi:`10.1145/2689746.2689747`
+    .. [2] S. Bates, E. Candès, L. Lei, Y. Romano and M. Sesia (2023). "Testing for Outliers with
+       Conformal p-values". The Annals of Statistics 51(1). :doi:`10.1214/22-AOS2244`
 
     Examples
     --------
@@ -121,6 +129,8 @@ class ReconstructionOutlierDetector(OutlierMixin, BaseAutoencoder):
     }
 
     threshold_: float
+    # Scores that p-values compare with, and counts; None if they are those of training samples.
+    _reference: tuple[FloatArray, FloatArray] | None
 
     def __init__(
         self,
@@ -168,22 +178,6 @@ class ReconstructionOutlierDetector(OutlierMixin, BaseAutoencoder):
         self.threshold_ = -float(offset)
 
     def fit_predict(self, X: Any, y: Any = None, **kwargs: Any) -> Any:
-        """Train the network, and predict which of the samples are outliers.
-
-        Parameters
-        ----------
-        X : array-like of shape (n_samples, n_features) or (n_samples, ...)
-            Table, images or sequences.
-        y : Ignored
-            Not used, present for API consistency by convention.
-        **kwargs : dict
-            Arguments of `fit`.
-
-        Returns
-        -------
-        labels : ndarray of shape (n_samples,)
-            -1 for outliers, +1 for other samples.
-        """
         refuse_batches(X, ", or call fit, and then predict for each batch")
         return super().fit_predict(X, y, **kwargs)
 
@@ -235,6 +229,53 @@ class ReconstructionOutlierDetector(OutlierMixin, BaseAutoencoder):
         """
         return np.where(self.decision_function(X) >= 0, 1, -1)
 
+    @of_one_fit
+    def p_values(self, X: Any) -> FloatArray:
+        """Compute conformal p-values: how probable so high a score is for a normal sample.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features) or (n_samples, ...)
+            Table, images or sequences.
+
+        Returns
+        -------
+        p_values : ndarray of shape (n_samples,)
+            In (0, 1]; small is abnormal. ``(1 + n_higher) / (1 + n)``, where `n` samples that the
+            network was not trained on gave the threshold and `n_higher` of them score as high or
+            higher; each counts by its weight. A normal sample has a p-value of at most `p` with
+            a probability of at most `p` [2]_; after cross-fitting nearly so.
+
+        Raises
+        ------
+        ValueError
+            If the threshold came from the training samples, whose scores are lower than those of
+            other normal samples.
+        """
+        return p_values(self, -self.score_samples(X))
+
+    def select(self, X: Any, fdr: float = 0.1) -> np.ndarray[Any, np.dtype[np.bool_]]:
+        """Select outliers with a bound on the fraction of normal samples among them.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features) or (n_samples, ...)
+            Table, images or sequences: the batch in which outliers are to be found.
+        fdr : float, default=0.1
+            False discovery rate, in (0, 1): the mean fraction of normal samples among those
+            selected is at most this.
+
+        Returns
+        -------
+        mask : ndarray of bool of shape (n_samples,)
+            The samples that the procedure of Benjamini and Hochberg selects by their `p_values`
+            [2]_. None can be selected if there are fewer than about `1 / fdr` reference samples
+            for every outlier that the batch would need; see the user guide.
+        """
+        check_number("fdr", fdr, Interval(Real, 0, 1, closed="neither"))
+        probabilities = self.p_values(X)
+        return false_discovery_control(probabilities) <= fdr
+
     def recalibrate(
         self, X: Any, y: Any = None, *, beta: float = 1.0, max_fpr: float | None = None
     ) -> ReconstructionOutlierDetector:
@@ -256,22 +297,10 @@ class ReconstructionOutlierDetector(OutlierMixin, BaseAutoencoder):
         Returns
         -------
         self : ReconstructionOutlierDetector
-            The estimator with a new ``threshold_`` and ``offset_``.
+            The estimator with a new ``threshold_`` and ``offset_``; `p_values` compares with
+            the normal samples of `X`.
         """
-        errors = -self.score_samples(X)
-        if y is None and max_fpr is not None:
-            y = np.ones(len(errors))
-        if y is None and beta != 1.0:
-            raise ValueError(
-                f"beta={beta} weighs recall of outliers against precision, and without y the "
-                "outliers are unknown; pass y, or max_fpr for normal samples alone."
-            )
-        if y is None:
-            rule = threshold_rule(self)
-            self.threshold_ = check_threshold(rule.threshold(errors), rule)
-        else:
-            learned = thresholds.threshold_from_labels
-            self.threshold_ = learned(errors, y, beta=beta, max_fpr=max_fpr)
+        recalibrate(self, -self.score_samples(X), y, beta=beta, max_fpr=max_fpr)
         return self
 
     @of_one_fit
@@ -360,11 +389,10 @@ class ReconstructionOutlierDetector(OutlierMixin, BaseAutoencoder):
 
     def _train(self, data: FitData, mode: Mode, bridge: Callable[[Any], Any]) -> None:
         rule = threshold_rule(self)
-        check_calibration(self.calibration, data, mode)
+        calibration = chosen_calibration(self, rule, data, mode)
         super()._train(data, mode, bridge)
         self.score_ = learn_score(self, data.samples)
         self.training_errors_ = errors_of(self, data.samples)
-        errors, weights = calibration_errors(self, data)
-        self.calibration_errors_ = errors
-        self.threshold_ = check_threshold(rule.threshold(errors, weights), rule)
+        errors, weights = calibration_errors(self, data, calibration)
+        calibrate(self, rule, errors, weights, is_unseen=calibration != "training")
         warn_of_number(self.threshold, errors)

@@ -68,7 +68,7 @@ def _completed(kind: type, state: dict[str, Any]) -> dict[str, Any]:
     if "_learned" in state:
         added |= {"scaler_": None, "_output_scaler": None}
     if "threshold_" in state:
-        added["score_"] = None
+        added |= {"score_": None, "_reference": None}
     return {**added, **state}
 
 

@@ -2,6 +2,7 @@
 
 from skae._docs import hide_annotations_of
 
+from ._conformal import ConformalThreshold
 from ._labels import threshold_from_labels
 from ._peaks import POTThreshold
 from ._resolve import resolve_threshold
@@ -14,6 +15,7 @@ from ._rules import (
 )
 
 __all__ = [
+    "ConformalThreshold",
     "FixedThreshold",
     "IQRThreshold",
     "MADThreshold",

@@ -12,6 +12,7 @@ from skae._messages import did_you_mean
 from skae._validation import NON_NEGATIVE, check_number
 
 from ._base import BaseThreshold
+from ._conformal import ConformalThreshold
 from ._peaks import POTThreshold
 from ._rules import (
     CONTAMINATION,
@@ -28,6 +29,7 @@ RULES: dict[str, type[BaseThreshold]] = {
     "mad": MADThreshold,
     "iqr": IQRThreshold,
     "pot": POTThreshold,
+    "conformal": ConformalThreshold,
 }
 
 
@@ -36,7 +38,7 @@ def resolve_threshold(threshold: Any, *, n_std: float, contamination: float | st
 
     Parameters
     ----------
-    threshold : {"std", "quantile", "mad", "iqr", "pot"}, float or rule
+    threshold : {"std", "quantile", "mad", "iqr", "pot", "conformal"}, float or rule
         A name gives the rule with its defaults; a number is the threshold itself; an object has a
         method ``threshold(errors, sample_weight=None)``.
     n_std : float
