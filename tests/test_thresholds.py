@@ -338,7 +338,7 @@ def test_contamination_overrides_every_rule(threshold):
         (
             "zzz",
             ValueError,
-            r"one of \['conformal', 'iqr', 'mad', 'pot', 'quantile', 'std'\]; got 'zzz'.$",
+            r"one of \['conformal', 'iqr', .*'std'\]; got 'zzz'.$",
         ),
         (-0.1, ValueError, r"threshold must be .* \[0.0, inf\); got -0.1"),
         (math.nan, ValueError, "threshold must be .* got nan"),

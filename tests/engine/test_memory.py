@@ -11,7 +11,6 @@ import pytest
 from keras import layers
 
 from skae import ReconstructionOutlierDetector, _store
-from tests.estimators._cases import small
 
 X = np.random.default_rng(0).random((64, 6), np.float32)
 KEPT, WARM, MORE = 8, 20, 50
@@ -40,7 +39,8 @@ def test_memory_is_level_once_the_store_is_full(parameters, monkeypatch):
     monkeypatch.setattr(_store.PROGRAMS, "_maxsize", KEPT)
     process, resident = psutil.Process(), 0
     for number in range(WARM + MORE):
-        small(ReconstructionOutlierDetector, **parameters(number), epochs=1).fit(X)
+        given = {"epochs": 1, "calibration": "training", "random_state": 0}
+        ReconstructionOutlierDetector(**parameters(number), **given).fit(X)
         if number in (WARM - 1, WARM + MORE - 1):
             gc.collect()
             _store.forget_kernels()
