@@ -99,3 +99,46 @@ def test_a_huge_training_outlier_leaves_mean_and_deviation_of_the_scores(name, s
 def test_scores_can_be_cloned(name):
     score = NAMED[name]()
     assert clone(score).get_params() == score.get_params()
+
+
+@pytest.mark.parametrize("weight", [1.0, 10.0, 1e3, 1e6])
+def test_equal_weights_and_samples_of_no_weight_change_nothing_of_neighbors(weight, samples):
+    plain = NeighborScore().fit(*samples).score_samples(*samples)
+    more = [np.concatenate([part, part + 1]) for part in samples]
+    weights = np.repeat([weight, 0.0], 200)
+    weighted = NeighborScore().fit(*more, weights).score_samples(*samples)
+    np.testing.assert_allclose(weighted, plain, rtol=0.01)
+
+
+@pytest.mark.parametrize("n_copies", [2, 40, 500])
+def test_weights_and_copies_of_neighbors_are_the_same(n_copies):
+    rows = np.random.default_rng(0).normal(size=(12, 8))
+    copies, others = np.repeat(rows, n_copies, axis=0)[:480], rows[:3] + 0.01
+    counts = np.unique(copies, axis=0, return_counts=True)[1].astype(float)
+    kept = np.unique(copies, axis=0)
+    weighted = NeighborScore().fit(kept, kept, counts)
+    repeated = NeighborScore().fit(copies, copies)
+    np.testing.assert_allclose(repeated.median_, weighted.median_)
+    np.testing.assert_allclose(
+        repeated.score_samples(others, others), weighted.score_samples(others, others)
+    )
+    parts = repeated.feature_scores(copies, copies)
+    np.testing.assert_allclose(parts.sum(axis=1), repeated.score_samples(copies, copies))
+
+
+@pytest.mark.parametrize("offset", [0.0, 1e6, 1e8, 1.7e9])
+def test_distances_are_those_of_the_differences(offset):
+    rng = np.random.default_rng(0)
+    rows, others = rng.normal(size=(100, 3)) + offset, rng.normal(size=(5, 3)) + offset
+    score = NeighborScore().fit(rows, rows)
+    nearest = NearestNeighbors(n_neighbors=10, algorithm="brute").fit(rows - offset)
+    expected = nearest.kneighbors(others - offset)[0][:, -1]
+    found = np.expm1(score.score_samples(others, others)) * score.median_
+    np.testing.assert_allclose(found, expected, rtol=1e-6)
+
+
+@pytest.mark.parametrize("n_samples", [2, 3, 4, 9])
+def test_a_training_sample_is_not_its_own_neighbor(n_samples):
+    rows = np.random.default_rng(0).normal(size=(n_samples, 3))
+    score = NeighborScore().fit(rows, rows)
+    assert (score.score_samples(rows, rows) > 0).all()
