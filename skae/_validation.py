@@ -21,10 +21,10 @@ from skae._sklearn import Interval, InvalidParameterError, check_sample_weight
 from skae._tables import check_numbers
 from skae.exceptions import OutlierLabelWarning
 
-# Other types are converted to the first of these.
-FLOAT_DTYPES = (np.float32, np.float64)
 # As dtype objects, which compare without a conversion.
-_FLOATS = tuple(map(np.dtype, FLOAT_DTYPES))
+_FLOATS = (np.dtype(np.float32), np.dtype(np.float64))
+# Types whose values are all float32, as NumPy, pandas and polars call them.
+_SHORT = {"float32", "float16", "int8", "int16", "uint8", "uint16", "bool", "boolean"}
 # A limit of type float32 would pull comparisons into float32, where they overflow.
 _FLOAT32_MAX = float(np.finfo(np.float32).max)
 # Number of columns in an error message.
@@ -131,7 +131,7 @@ def check_rows(
         X = X.reshape(len(X), -1)
     mapped = isinstance(X, np.memmap)
     with _columns_named(X if sample_shape is None else None, name):
-        X = validate_data(estimator, X, reset=reset, dtype=FLOAT_DTYPES)
+        X = validate_data(estimator, X, reset=reset, dtype=float_dtypes(X))
         check_float32_range(X, name)
     if mapped and X.base is not None:
         # The engine reads a file in chunks; scikit-learn returns a plain view of it.
@@ -199,14 +199,25 @@ def _is_plain_table(estimator: Any, X: Any) -> bool:
     return bool(np.vdot(X, X) <= _FLOAT32_MAX)
 
 
+def float_dtypes(X: Any) -> list[Any]:
+    """Return the float types that samples may have; others are converted to the first.
+
+    Whole numbers of up to 16 bits are float32. Of others, such as times in seconds, float32 would
+    lose the differences that count.
+    """
+    types = getattr(X, "dtypes", None) if hasattr(X, "columns") else [getattr(X, "dtype", None)]
+    names = {str(each).lower() for each in types} if types is not None else {""}
+    return list(_FLOATS if names <= _SHORT else _FLOATS[::-1])
+
+
 def _as_rows(X: Any) -> Any:
     """Convert lists and tensors to an array; leave data frames to scikit-learn."""
     if hasattr(X, "columns") or isinstance(X, np.ndarray) or hasattr(X, "toarray"):
         return X
     if hasattr(X, "shape") and len(X.shape) > 2:
         return np.asarray(X)
-    if hasattr(X, "__array__") and not hasattr(X, "dtype"):
-        return np.asarray(X)  # scikit-learn would take float64 to float32
+    if hasattr(X, "__array__"):
+        return np.asarray(X)
     if isinstance(X, (list, tuple)) and X and np.ndim(X[0]) >= 2:
         return np.asarray(X)
     return X
@@ -217,7 +228,8 @@ def check_targets(y: Any, n_samples: int, name: str = "y", inputs: str = "X") ->
     check_numbers(y, name)
     y = _as_rows(y)
     with _columns_named(y, name):
-        y = check_array(y, ensure_2d=False, allow_nd=True, dtype=FLOAT_DTYPES, input_name=name)
+        dtype = float_dtypes(y)
+        y = check_array(y, ensure_2d=False, allow_nd=True, dtype=dtype, input_name=name)
         check_float32_range(y, name)
     if len(y) != n_samples:
         raise ValueError(

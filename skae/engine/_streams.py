@@ -12,7 +12,7 @@ import numpy as np
 import tensorflow as tf
 
 from skae._contracts import FloatArray, Shape
-from skae._validation import is_finite
+from skae._validation import float_dtypes, is_finite
 from skae.engine._rows import shaped_weights
 
 
@@ -51,13 +51,13 @@ class Stream:
         self.source, self.name = source, name
         self._iterate = _iteration(source, name)
         self._function: Callable[[list[FloatArray]], list[FloatArray]] | None = None
-        first = next(self.batches(), None)
+        first = next(self.batches(as_given=True), None)
         if first is None or len(first[0]) == 0:
             raise ValueError(
                 f"{name}, a {type(source).__name__}, gave no batch of samples; it must give at "
                 "least one, and a function must return a new iterator at every call."
             )
-        self.first_batch = first
+        self.first_given, self.first_batch = first, _cast(first)
         if first[0].ndim < 2:
             raise ValueError(
                 f"{name} gave a batch of shape {first[0].shape}; batches must have the shape "
@@ -77,38 +77,57 @@ class Stream:
     def mapped(self, function: Callable[[list[FloatArray]], list[FloatArray]]) -> Stream:
         """Return the same stream with a function applied to the parts of every batch."""
         other = copy.copy(self)
-        other._function, other.first_batch = function, function(self.first_batch)
+        other._function, other.first_batch = function, _cast(function(self.first_given))
         return other
 
-    def batches(self, *, training: bool = False) -> Iterator[list[FloatArray]]:
+    def batches(
+        self, *, training: bool = False, as_given: bool = False
+    ) -> Iterator[list[FloatArray]]:
         """Iterate over all batches once.
 
         Parameters
         ----------
+        as_given : bool, default=False
+            Whether to leave units and precision as the source has them.
         training : bool, default=False
             Whether to call ``on_epoch_begin`` and ``on_epoch_end`` of a ``PyDataset``.
 
         Yields
         ------
         batch : list of ndarray
-            Inputs, and targets and weights where the batch has them, in Keras's float type.
+            Inputs, and targets and weights where the batch has them, in Keras's float type, or
+            as given in float32 or float64.
 
         Raises
         ------
         ValueError
             If a value is not finite.
         """
-        dtype = keras.config.floatx()
         for number, batch in enumerate(self._iterate(training)):
-            arrays = [np.asarray(part, dtype) for part in _parts(batch, self.name)]
+            arrays = list(map(_as_floats, _parts(batch, self.name)))
             if len(arrays[0]) == 0:
                 continue
-            if not all(map(is_finite, arrays)):
-                what = f"NaN, infinity or a value too large for {dtype}"
+            if not all(map(is_finite, _cast(arrays))):
+                what = f"NaN, infinity or a value too large for {keras.config.floatx()}"
                 raise ValueError(f"Batch {number} of {self.name}, counted from 0, contains {what}.")
             if len(arrays) == 3:
                 arrays[2] = shaped_weights(arrays[2], arrays[1].shape[1:])
-            yield arrays if self._function is None else self._function(arrays)
+            if as_given:
+                yield arrays
+            else:
+                yield _cast(arrays if self._function is None else self._function(arrays))
+
+
+def _as_floats(part: Any) -> FloatArray:
+    """Return numbers as float32 or float64, whichever keeps them."""
+    array = np.asarray(part)
+    return np.asarray(array, float_dtypes(array)[0] if array.dtype.kind != "f" else array.dtype)
+
+
+def _cast(arrays: list[FloatArray]) -> list[FloatArray]:
+    """Return arrays in the float type of Keras; what is too large for it becomes infinite."""
+    with np.errstate(over="ignore"):
+        return [np.asarray(array, keras.config.floatx()) for array in arrays]
 
 
 def _iteration(source: Any, name: str) -> Callable[[bool], Iterator[Any]]:

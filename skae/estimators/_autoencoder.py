@@ -13,7 +13,7 @@ from sklearn.utils.validation import check_is_fitted
 
 from skae import engine
 from skae._contracts import FloatArray
-from skae._validation import FLOAT_DTYPES, check_float32_range
+from skae._validation import check_float32_range, float_dtypes
 from skae.estimators._base import BaseAutoencoder, Mode
 from skae.estimators._docs import documented
 from skae.estimators._samples import FitData, refuse_batches
@@ -147,7 +147,7 @@ class AutoencoderTransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, 
             Shaped like the samples that `fit` got, in the float type of `Z`.
         """
         check_is_fitted(self)
-        Z = check_array(Z, dtype=FLOAT_DTYPES, allow_nd=True, input_name="Z")
+        Z = check_array(Z, dtype=float_dtypes(Z), allow_nd=True, input_name="Z")
         check_float32_range(Z, "Z")
         if Z[0].size != self._n_features_out:
             raise ValueError(

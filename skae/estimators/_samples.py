@@ -107,17 +107,24 @@ class StreamedSamples:
     def __init__(self, source: Any, name: str = "X") -> None:
         self._stream = Stream(source, name)
         self._n_steps: int | None = None
-        first = self._stream.first_batch
+        first = self._stream.first_given
         self.inputs, self.targets = first[0], first[1] if len(first) > 1 else None
 
     def batches(self) -> Iterator[Batch]:
-        """Iterate once over flat inputs, targets and weights."""
-        self._n_steps = 0
-        for inputs, *others in self._stream.batches():
+        """Iterate once over flat inputs, targets and weights of samples whose weight is not 0."""
+        self._n_steps, has_samples = 0, False
+        for inputs, *others in self._stream.batches(as_given=True):
             self._n_steps += 1
             targets, weight = (*others, None, None)[:2]
             weight = None if weight is None else weight.reshape(-1)
-            yield inputs.reshape(len(inputs), -1), targets, weight
+            used = slice(None) if weight is None else weight > 0
+            flat = inputs.reshape(len(inputs), -1)[used]
+            if len(flat):
+                has_samples = True
+                pick = [None if part is None else part[used] for part in (targets, weight)]
+                yield flat, *pick
+        if not has_samples:
+            raise ValueError(f"{self._stream.name} gives no sample of positive weight.")
 
     def n_steps(self, batch_size: int) -> int:
         """Return the number of batches in an epoch."""
