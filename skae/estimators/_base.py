@@ -42,7 +42,7 @@ from skae.estimators._samples import (
     check_validation,
     refuse_batches,
 )
-from skae.estimators._scaling import learn_scalers, restored, standardized
+from skae.estimators._scaling import check_scaled_loss, learn_scalers, restored, standardized
 from skae.estimators._scikeras import KerasWrapper
 from skae.estimators._snapshots import fitting, of_one_fit
 
@@ -135,6 +135,9 @@ class BaseAutoencoder(CallbackSupportMixin, KerasWrapper):
     @fit_method
     def partial_fit(self, X: Any, y: Any = None, sample_weight: Any = None) -> Self:
         """Train for one more epoch; a detector's scores and threshold come from these samples.
+
+        The first call learns the means and standard deviations of columns, see `scale`, and later
+        ones keep them: let its samples be many and typical.
 
         Parameters
         ----------
@@ -271,13 +274,13 @@ class BaseAutoencoder(CallbackSupportMixin, KerasWrapper):
         validation = None if X_val is None else check_validation(self, X_val, y_val, shapes)
         if network is None or mode == "warm":
             self._seed = int(check_random_state(self.random_state).randint(2**31 - 1))
-        samples, fraction = samples.with_weight(), self.validation_split
-        if self.early_stopping and fraction == 0:
-            fraction = _EARLY_STOPPING_FRACTION
-        if validation is None and fraction > 0:
-            samples, validation = samples.held_out(fraction, self._seed)
+        samples = samples.with_weight()
+        if validation is None:
+            samples, validation = held_out(self, samples)
         if network is None:
             self.scaler_, self._output_scaler = learn_scalers(self, samples, shapes)
+        elif self.scaler_ is not None:
+            check_scaled_loss(self)
         return FitData(samples, validation, self.noise, network)
 
     def _train(self, data: FitData, mode: Mode, bridge: Callable[[Any], Any]) -> None:
@@ -323,6 +326,14 @@ class BaseAutoencoder(CallbackSupportMixin, KerasWrapper):
     def _sample_errors(self, X: FloatArray) -> FloatArray:
         """Return the error of every flat sample."""
         return engine.run_errors(self._deferred, self._network_inputs(X), self._error)
+
+
+def held_out(fit: BaseAutoencoder, samples: Any) -> tuple[Any, Any]:
+    """Hold out validation samples as the parameters say; None for no such samples."""
+    fraction = fit.validation_split
+    if fit.early_stopping and fraction == 0:
+        fraction = _EARLY_STOPPING_FRACTION
+    return samples.held_out(fraction, fit._seed) if fraction > 0 else (samples, None)
 
 
 def _shapes(fit: BaseAutoencoder) -> Shapes:

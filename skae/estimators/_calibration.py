@@ -7,7 +7,7 @@ from numbers import Real
 from typing import Any
 
 import numpy as np
-from sklearn.base import BaseEstimator, clone
+from sklearn.base import BaseEstimator
 from sklearn.model_selection import KFold
 
 from skae import thresholds
@@ -16,13 +16,20 @@ from skae._messages import did_you_mean, warn
 from skae._sklearn import InvalidParameterError
 from skae._statistics import conformal_p_values, counts_of
 from skae._validation import check_threshold
+from skae.estimators._base import BaseAutoencoder, held_out
 from skae.estimators._samples import FitData, Samples
-from skae.estimators._scores import anomaly_scores
-from skae.exceptions import ThresholdWarning
+from skae.estimators._scores import anomaly_scores, learn_score
+from skae.exceptions import DriftWarning, ThresholdWarning
 
+# Errors, and weights if there are any.
+Weighted = tuple[FloatArray, FloatArray | None]
 # "auto" cross-fits fewer samples than this, whose training errors say little of others.
 _FEW = 1000
 _AUTO_FOLDS = 5
+# Of p-values of samples to continue with, their median: most look as only 1 % of normal ones do.
+_ABNORMAL = 0.01
+# With fewer samples to compare with, a small batch may look so by chance.
+_ENOUGH = 20
 
 
 def threshold_rule(detector: Any) -> ThresholdRule:
@@ -65,10 +72,14 @@ def _refuse_ignored(detector: Any, options: dict[str, Any]) -> None:
         )
 
 
-def errors_of(detector: Any, samples: Any) -> FloatArray:
-    """Return the error of every sample, those of a stream batch by batch."""
-    parts = [anomaly_scores(detector, batch) for batch, *_ in samples.batches()]
-    return parts[0] if len(parts) == 1 else np.concatenate(parts)
+def errors_of(detector: Any, samples: Any) -> Weighted:
+    """Return the errors and weights of samples, those of a stream batch by batch."""
+    errors, weights = [], list[Any]()
+    for inputs, _, weight in samples.batches():
+        errors.append(anomaly_scores(detector, inputs))
+        weights.append(weight)
+    is_weighted = weights[0] is not None
+    return np.concatenate(errors), np.concatenate(weights) if is_weighted else None
 
 
 def calibrate(
@@ -128,16 +139,18 @@ def p_values(detector: Any, scores: FloatArray) -> FloatArray:
 
 
 def calibration_errors(
-    detector: Any, data: FitData, calibration: str | int
-) -> tuple[FloatArray, FloatArray | None]:
+    detector: Any, data: FitData, calibration: str | int, training: Weighted
+) -> Weighted:
     """Return the errors that a calibration takes, and their weights.
 
     Parameters
     ----------
     detector : ReconstructionOutlierDetector
-        Its network has been trained, and ``training_errors_`` set.
+        Its network has been trained.
     data : FitData
     calibration : {"training", "held_out"} or int
+    training : tuple of ndarray
+        Errors and weights of the training samples.
 
     Returns
     -------
@@ -145,9 +158,9 @@ def calibration_errors(
     sample_weight : ndarray of shape (n_samples,) or None
     """
     if calibration == "training":
-        return detector.training_errors_, data.samples.sample_weight
+        return training
     if calibration == "held_out":
-        return errors_of(detector, data.validation), data.validation.sample_weight
+        return errors_of(detector, data.validation)
     return _out_of_fold_errors(detector, data.samples, int(calibration)), data.samples.sample_weight
 
 
@@ -170,7 +183,8 @@ def chosen_calibration(detector: Any, rule: Any, data: FitData, mode: str) -> st
     if chosen == "auto" and is_conformal:
         chosen = _AUTO_FOLDS if data.validation is None else "held_out"
     elif chosen == "auto":
-        chosen = _AUTO_FOLDS if _cross_fits(detector, data) else "training"
+        cross_fits = mode != "partial" and _cross_fits(detector, rule, data)
+        chosen = _AUTO_FOLDS if cross_fits else "training"
     _check_samples(chosen, data, mode)
     if is_conformal and chosen == "training":
         raise ValueError(
@@ -182,8 +196,9 @@ def chosen_calibration(detector: Any, rule: Any, data: FitData, mode: str) -> st
     return chosen
 
 
-def _cross_fits(detector: Any, data: FitData) -> bool:
-    if detector.contamination != "auto" or data.network is not None:
+def _cross_fits(detector: Any, rule: Any, data: FitData) -> bool:
+    needs_no_errors = isinstance(rule, thresholds.FixedThreshold)
+    if detector.contamination != "auto" or data.network is not None or needs_no_errors:
         return False
     n_samples = len(data.samples.inputs) if isinstance(data.samples, Samples) else 0
     return isinstance(detector.model, str) and _AUTO_FOLDS <= n_samples < _FEW
@@ -205,6 +220,23 @@ def _check_rule(rule: Any) -> None:
             f"threshold={rule!r} must have a method threshold(errors, sample_weight=None); its "
             f"signature is threshold{inspect.signature(rule.threshold)}."
         ) from error
+
+
+def warn_of_change(detector: Any, data: FitData, mode: str) -> None:
+    """Warn before training goes on with samples most of which look abnormal to the detector."""
+    if mode != "partial" or data.network is None:
+        return
+    reference, (scores, _) = detector.calibration_errors_, errors_of(detector, data.samples)
+    level = max(_ABNORMAL, 1 / (1 + len(reference)))
+    p_values = conformal_p_values(scores, reference, np.ones(len(reference)))
+    if len(reference) >= _ENOUGH and np.median(p_values) <= level:
+        warn(
+            f"Most of the samples to continue with look abnormal: their median anomaly score is "
+            f"{np.median(scores):.3g}, and at most {level:.0%} of the samples that gave the "
+            "threshold score so high. Training on them moves the threshold, so that such samples "
+            "are not flagged any more; leave them out if they are not normal.",
+            DriftWarning,
+        )
 
 
 def warn_of_number(threshold: Any, errors: FloatArray) -> None:
@@ -255,18 +287,21 @@ def _out_of_fold_errors(detector: Any, samples: Samples, n_folds: int) -> FloatA
     errors = np.empty(len(samples.inputs))
     folds = KFold(n_folds, shuffle=True, random_state=detector._seed)
     for others, fold in folds.split(samples.inputs):
-        params = clone(detector).get_params(deep=False)
-        # The rule is for the scores of all folds.
-        others_of_rule = {k: v for k, v in params.items() if not k.startswith("threshold")}
-        twin = type(detector)(**others_of_rule).set_params(
-            calibration="training",
-            input_shape=detector._input_shape,
-            random_state=detector._seed,
-            # Checkpoints and logs are of the detector, not of its folds.
-            callbacks=None,
-            verbose=0,
-        )
-        training = samples.take(others)
-        twin.fit(training.inputs, sample_weight=training.sample_weight)
+        twin = _twin(detector)
+        training, validation = held_out(twin, samples.take(others))
+        data = FitData(training, validation, detector.noise, None)
+        BaseAutoencoder._train(twin, data, "new", lambda _: None)
+        twin.score_ = learn_score(twin, training)
         errors[fold] = anomaly_scores(twin, samples.inputs[fold])
     return errors
+
+
+def _twin(detector: Any) -> Any:
+    """Return a copy to train on a fold: in the same units, and for as many epochs."""
+    twin = object.__new__(type(detector))
+    # Checkpoints and logs are of the detector, not of its folds.
+    own = {name: value for name, value in vars(detector).items() if "callbacks" not in name}
+    can_stop = detector.callbacks is not None or "_skl_callbacks" in vars(detector)
+    epochs = detector.n_iter_ if can_stop else detector.epochs
+    twin.__dict__ = {**own, "callbacks": None, "verbose": 0, "epochs": epochs}
+    return twin

@@ -25,6 +25,7 @@ from skae.estimators._calibration import (
     p_values,
     recalibrate,
     threshold_rule,
+    warn_of_change,
     warn_of_number,
 )
 from skae.estimators._docs import documented
@@ -390,9 +391,10 @@ class ReconstructionOutlierDetector(OutlierMixin, BaseAutoencoder):
     def _train(self, data: FitData, mode: Mode, bridge: Callable[[Any], Any]) -> None:
         rule = threshold_rule(self)
         calibration = chosen_calibration(self, rule, data, mode)
+        warn_of_change(self, data, mode)
         super()._train(data, mode, bridge)
         self.score_ = learn_score(self, data.samples)
-        self.training_errors_ = errors_of(self, data.samples)
-        errors, weights = calibration_errors(self, data, calibration)
+        self.training_errors_, _ = training = errors_of(self, data.samples)
+        errors, weights = calibration_errors(self, data, calibration, training)
         calibrate(self, rule, errors, weights, is_unseen=calibration != "training")
         warn_of_number(self.threshold, errors)

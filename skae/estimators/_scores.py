@@ -24,9 +24,13 @@ def new_score(detector: Any) -> Any:
     if isinstance(score, str) and score == "auto":
         is_plain = detector.scaler_ is None or detector.error != "auto"
         score = "error" if is_plain else "combined"
-    if isinstance(score, str):
-        return None if score == "error" else scores.NAMED[score]()
-    return clone(score)
+    if not isinstance(score, str):
+        return clone(score, safe=False)
+    if score == "error":
+        return None
+    kind = scores.NAMED[score]
+    has_seed = "random_state" in kind().get_params()
+    return kind(random_state=detector._seed) if has_seed else kind()
 
 
 def learn_score(detector: Any, samples: Any) -> Any:
@@ -40,8 +44,6 @@ def learn_score(detector: Any, samples: Any) -> Any:
     score = new_score(detector)
     if score is None:
         return None
-    if "random_state" in score.get_params():
-        score.set_params(random_state=detector._seed)
     inputs, weight = _chosen(samples, np.random.default_rng(detector._seed))
     X, residuals = next(_evidence(detector, inputs, len(inputs)))
     counts = None if weight is None else counts_of(np.asarray(weight, np.float64))
