@@ -34,6 +34,7 @@ _SUBPACKAGES = [
     "exceptions",
     "inspection",
     "metrics",
+    "monitoring",
     "networks",
     "noise",
     "scores",

@@ -123,6 +123,12 @@ def _columns(frame: pd.DataFrame, columns: Any) -> Sequence[Any]:
     return [columns] if is_one else list(columns)
 
 
+def without_groups(values: pd.DataFrame, groups: Groups, columns: pd.Index) -> pd.DataFrame:
+    """Return values of columns; NaN for groups, which may be named like one of their columns."""
+    is_column = [name not in (groups or {}) for name in values.columns]
+    return values.loc[:, is_column].reindex(columns=columns)
+
+
 def top_features(
     errors: pd.DataFrame,
     values: pd.DataFrame,

@@ -23,5 +23,9 @@ class ThresholdWarning(UserWarning):
     """A threshold given as a number flags all training samples or none."""
 
 
+class DriftWarning(UserWarning):
+    """Samples to continue training with look abnormal to the detector that they would change."""
+
+
 class FeatureScaleWarning(UserWarning):
     """One column outweighs all others in the loss, because columns are not standardized."""

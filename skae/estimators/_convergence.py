@@ -37,9 +37,9 @@ def warn_of_failure(fit: Any, samples: Any) -> None:
         The copy that is fitted, with its network.
     samples : Samples or StreamedSamples
     """
-    inputs = samples.inputs[:_MOST_SAMPLES]  # of a stream, the first batch
+    inputs = _some(samples.inputs)
     inputs = inputs.reshape(len(inputs), -1)
-    targets = inputs if samples.targets is None else samples.targets[:_MOST_SAMPLES]
+    targets = inputs if samples.targets is None else _some(samples.targets)
     n_values = math.prod(fit._output_shape)
     truth = standardized(targets, fit._output_scaler, (n_values,))[:]
     variance = np.var(truth, axis=0).sum()
@@ -59,6 +59,11 @@ def warn_of_failure(fit: Any, samples: Any) -> None:
             "the values.",
             ConvergenceWarning,
         )
+
+
+def _some(values: FloatArray) -> FloatArray:
+    """Return samples from all over an array, which may be sorted; of a stream, the first batch."""
+    return values[:: max(len(values) // _MOST_SAMPLES, 1)][:_MOST_SAMPLES]
 
 
 def _explained_by_pca(fit: Any, truth: FloatArray) -> float:
@@ -84,7 +89,7 @@ def warn_of_scale(fit: Any, samples: Any) -> None:
     """
     if fit.scaler_ is not None or len(fit._input_shape) > 1:
         return
-    rows = samples.inputs[:_MOST_SAMPLES]
+    rows = _some(samples.inputs)
     variances = np.var(rows.reshape(len(rows), -1), axis=0, dtype=np.float64)
     if np.count_nonzero(variances) < 3:
         return

@@ -191,7 +191,7 @@ class DenoisingRegressor(RegressorMixin, BaseAutoencoder):
         -------
         score : float
             1 - sum of squared errors / sum of squared differences from the mean of all values;
-            1 is best.
+            1 is best. In the units of the network: standardized targets weigh equally.
         """
         X, _ = self._check_inputs(X)
         samples = Samples(X, None if y is None else check_targets(y, len(X)))

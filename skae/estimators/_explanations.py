@@ -9,7 +9,14 @@ import pandas as pd
 
 from skae import engine
 from skae._contracts import FloatArray
-from skae._explanations import Groups, positions_of, row_labels, summed, top_features
+from skae._explanations import (
+    Groups,
+    positions_of,
+    row_labels,
+    summed,
+    top_features,
+    without_groups,
+)
 from skae.estimators._scaling import restored
 from skae.estimators._scores import anomaly_scores, feature_parts
 
@@ -36,7 +43,7 @@ def explanation(
     reconstruction = restored(detector._run("model", picked), detector._output_scaler)
     names = _feature_labels(detector)
     value, rebuilt = [
-        pd.DataFrame(table, columns=names).reindex(columns=errors.columns)
+        without_groups(pd.DataFrame(table, columns=names), groups, errors.columns)
         for table in (picked, reconstruction.reshape(picked.shape))
     ]
     errors = errors.set_axis(labels[positions])

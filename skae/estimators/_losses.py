@@ -15,7 +15,7 @@ from skae.errors import CustomError, resolve_error
 from skae.estimators._recipe import loss_of
 
 # Losses of values in [0, 1], and the output activation that goes with each.
-OF_FRACTIONS = {
+_OF_FRACTIONS = {
     "binary_crossentropy": "sigmoid",
     "binary_focal_crossentropy": "sigmoid",
     "kl_divergence": "softmax",
@@ -135,7 +135,7 @@ def check_loss(loss: Any, targets: FloatArray, name: str, *, is_linear: bool) ->
             f"of {name} is compared with its reconstruction; set loss='mse', or "
             "'binary_crossentropy' for values in [0, 1]."
         )
-    if function not in OF_FRACTIONS:
+    if function not in _OF_FRACTIONS:
         return
     low, high = _extremes(targets)
     if low < -_ROUNDING or high > 1 + _ROUNDING:
@@ -146,7 +146,7 @@ def check_loss(loss: Any, targets: FloatArray, name: str, *, is_linear: bool) ->
     if is_linear and not getattr(loss, "from_logits", False):
         raise ValueError(
             f"The loss {function} takes reconstructions in [0, 1], but the network's last layer is "
-            f"linear; set output_activation={OF_FRACTIONS[function]!r}, or loss='mse'."
+            f"linear; set output_activation={_OF_FRACTIONS[function]!r}, or loss='mse'."
         )
 
 

@@ -52,7 +52,8 @@ def unpickled_state(kind: type, state: dict[str, Any]) -> dict[str, Any]:
         return state
     if isinstance(recipe, dict):  # of a version that had no Recipe
         recipe = _from_mapping(recipe, state.pop("_compiled_with"))
-    recipe = replace(recipe, parameters={"scale": False, **recipe.parameters})  # 0.1 lacks it
+    if "scale" not in recipe.parameters:  # of skae 0.1
+        recipe = replace(recipe, parameters={**recipe.parameters, "scale": False})
     network = defer(kind, recipe, learned[0], learned[1] or None)
     freeze(network, trained)
     return {**state, "callbacks_": [], "_deferred": network}
@@ -67,6 +68,8 @@ def _completed(kind: type, state: dict[str, Any]) -> dict[str, Any]:
     added: dict[str, Any] = {name: parameters[name] for name in parameters if name in known}
     if "_learned" in state:
         added |= {"scaler_": None, "_output_scaler": None}
+    if state.get("threshold", "std") != "std" and "n_std" in known:
+        state = {**state, "n_std": known["n_std"].default}  # it has no effect, and had another one
     if "threshold_" in state:
         added |= {"score_": None, "_reference": None}
     return {**added, **state}

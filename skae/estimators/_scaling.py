@@ -16,21 +16,16 @@ from sklearn.base import is_regressor
 from sklearn.preprocessing import StandardScaler
 
 from skae._contracts import FloatArray, Shape, Shapes
-from skae.estimators._losses import OF_FRACTIONS, keras_function
+from skae.estimators._losses import keras_function
 
 Scalers = tuple[StandardScaler | None, StandardScaler | None]
 # Larger tables are standardized while they are read, so that they aren't copied as a whole.
 _COPIED_BYTES = 256 * 2**20
 # Statistics are computed in blocks of this size, because scikit-learn copies what it gets.
 _BLOCK_BYTES = 32 * 2**20
-# Losses of ratios and of probabilities, which standardized values have none of.
-_NEED_UNITS = {
-    *OF_FRACTIONS,
-    "cosine_similarity",
-    "mean_absolute_percentage_error",
-    "mean_squared_logarithmic_error",
-    "poisson",
-}
+# Keras's losses of differences. Others are of ratios, probabilities, signs or labels, which
+# standardized values have none of.
+_OF_DIFFERENCES = {"mean_squared_error", "mean_absolute_error", "huber", "log_cosh"}
 # Squares of larger values leave float32, in which networks run.
 _LARGEST = 1e9
 
@@ -92,18 +87,28 @@ def _flat(values: FloatArray) -> FloatArray:
 
 def is_scaled(fit: Any, shapes: Shapes) -> bool:
     """Return whether a network sees standardized columns, as the parameter `scale` asks for it."""
-    loss = fit.loss(**fit._routed("loss")) if inspect.isclass(fit.loss) else fit.loss
-    needs_units = keras_function(loss) in _NEED_UNITS
     if fit.scale == "auto":
         is_table = len(shapes.input) == len(shapes.output) == 1
-        is_free = fit.output_activation in (None, "linear") and not needs_units
+        is_free = fit.output_activation in (None, "linear") and not _needs_units(fit)
         return isinstance(fit.model, str) and is_table and is_free and not _noise_has_units(fit)
-    if fit.scale and needs_units:
-        raise ValueError(
-            f"scale=True standardizes columns, but loss={fit.loss!r} is not meant for negative "
-            "values; set scale=False, or loss='mse'."
-        )
+    if fit.scale:
+        check_scaled_loss(fit)
     return bool(fit.scale)
+
+
+def check_scaled_loss(fit: Any) -> None:
+    """Raise an error if the loss does not suit standardized columns."""
+    if _needs_units(fit):
+        raise ValueError(
+            f"The network gets standardized columns, but loss={fit.loss!r} is not meant for "
+            "negative values; set scale=False, or loss='mse'."
+        )
+
+
+def _needs_units(fit: Any) -> bool:
+    loss = fit.loss(**fit._routed("loss")) if inspect.isclass(fit.loss) else fit.loss
+    name = keras_function(loss)  # "" for a user-defined one
+    return bool(name) and name not in _OF_DIFFERENCES
 
 
 def _noise_has_units(fit: Any) -> bool:

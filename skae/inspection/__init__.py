@@ -3,6 +3,7 @@
 matplotlib and ipywidgets are loaded when something is drawn, never by importing this package.
 """
 
+from skae.inspection._drift import DriftDisplay
 from skae.inspection._errors import ErrorHistogramDisplay, ThresholdCurveDisplay
 from skae.inspection._explain import explain
 from skae.inspection._explore import explore
@@ -12,6 +13,7 @@ from skae.inspection._latent import LatentGridDisplay, LatentSpaceDisplay
 from skae.inspection._reconstructions import ReconstructionDisplay, SignalReconstructionDisplay
 
 __all__ = [
+    "DriftDisplay",
     "ErrorHistogramDisplay",
     "FeatureErrorDisplay",
     "LatentGridDisplay",

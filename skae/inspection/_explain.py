@@ -25,6 +25,7 @@ from skae._explanations import (
     row_labels,
     summed,
     top_features,
+    without_groups,
 )
 from skae.inspection._plotting import unwrap
 
@@ -119,7 +120,7 @@ def explain(
     value, expected = [_of_single(table, made.columns, errors) for table in (values, rebuilt)]
     if groups is not None:
         errors = summed(errors, groups, names)
-        value, expected = [table.reindex(columns=errors.columns) for table in (value, expected)]
+        value, expected = [without_groups(t, groups, errors.columns) for t in (value, expected)]
     errors = errors.set_axis(row_labels(X, len(X))[positions])
     lines = top_features(errors, value, expected, positions=positions, n_features=n_features)
     return lines.infer_objects()

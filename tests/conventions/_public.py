@@ -14,6 +14,7 @@ SUBPACKAGES = (
     "engine",
     "exceptions",
     "inspection",
+    "monitoring",
     "networks",
     "noise",
     "scores",

@@ -51,6 +51,7 @@ ALLOWED = {
     "estimators": {*WORKERS, "_contracts", "_validation", "_sklearn"},
     "inspection": {"_validation"},
     "metrics": {"_validation"},
+    "monitoring": {"_sklearn", "_statistics", "_validation"},
     "datasets": {"_sklearn", "_validation"},
 }
 EACH = pytest.mark.parametrize("module", modules(), ids=lambda module: module.name)

@@ -99,6 +99,16 @@ def test_partial_fit_does_not_warn(near_a_plane):
         AutoencoderTransformer(random_state=0).partial_fit(near_a_plane)
 
 
+def test_sorted_samples_do_not_warn():
+    rng = np.random.default_rng(0)
+    table = np.repeat(5 * rng.normal(size=(4, 6)), 1000, axis=0)
+    table += 0.02 * rng.normal(size=table.shape)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        fitted = AutoencoderTransformer(latent_dim=2, epochs=20, random_state=0).fit(table)
+    assert fitted.score(table) > 0.9
+
+
 def test_epochs_auto_makes_a_thousand_steps():
     few, many = np.eye(20), np.tile(np.eye(20), (30, 1))
     for table, n_epochs in ((few, 1000), (many, 334)):

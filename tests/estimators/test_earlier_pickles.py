@@ -7,11 +7,12 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from sklearn.base import clone
 
 from skae import AutoencoderTransformer, ReconstructionOutlierDetector
 from tests.estimators._cases import small
 
-ADDED = {"scale", "anomaly_score", "scaler_", "_output_scaler", "score_"}
+ADDED = {"scale", "anomaly_score", "scaler_", "_output_scaler", "score_", "_reference"}
 
 
 def of_before(estimator):
@@ -46,3 +47,11 @@ def test_a_pickle_of_before_gives_what_it_gave_and_trains_on(estimator, table):
     loaded.set_params(warm_start=True).fit(table)
     assert loaded.n_iter_ == 2 * fitted.n_iter_
     assert loaded.get_params()["scale"] is False
+
+
+def test_a_rule_of_before_can_be_used_beside_the_earlier_default_of_n_std(table):
+    fitted = small(ReconstructionOutlierDetector, scale=False, threshold="quantile").fit(table)
+    fitted.n_std = 1.0  # the default of before
+    loaded = of_before(fitted)
+    loaded.recalibrate(table).partial_fit(table)
+    clone(loaded).fit(table)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import keras
 import numpy as np
 import pandas as pd
+import polars as pl
 import pytest
 import tensorflow as tf
 from sklearn.pipeline import make_pipeline
@@ -16,6 +17,7 @@ from skae import (
     ReconstructionOutlierDetector,
     VariationalAutoencoder,
 )
+from skae.inspection import explain
 from skae.noise import MaskingNoise
 
 UNITS = np.array([1e9, 1e-6, 1.0, 300.0, 1.0])
@@ -137,6 +139,8 @@ class Crossentropy(keras.losses.BinaryCrossentropy):
         "KLD",
         "categorical_focal_crossentropy",
         keras.losses.poisson,
+        "dice",
+        keras.losses.SquaredHinge(),
         keras.losses.CosineSimilarity,
         keras.losses.MeanAbsolutePercentageError(),
         Crossentropy,
@@ -147,6 +151,66 @@ class Crossentropy(keras.losses.BinaryCrossentropy):
 def test_a_loss_of_ratios_or_probabilities_refuses_scaling(loss, plain):
     with pytest.raises(ValueError, match="scale=False"):
         small(AutoencoderTransformer, scale=True, loss=loss).fit(plain)
+    warm = small(AutoencoderTransformer, scale=True, warm_start=True).fit(plain)
+    with pytest.raises(ValueError, match="scale=False"):
+        warm.set_params(loss=loss).fit(plain)
+
+
+@pytest.mark.parametrize("loss", ["dice", "tversky", "hinge", "squared_hinge"])
+def test_other_losses_than_those_of_differences_are_not_scaled_by_default(loss, plain):
+    unit = (plain - plain.min()) / np.ptp(plain)
+    assert small(AutoencoderTransformer, loss=loss).fit(unit).scaler_ is None
+
+
+def containers_of(table):
+    """Return a table of whole numbers beyond float32 in all that `fit` takes."""
+    frame = pd.DataFrame(table.astype(np.int64), columns=[*"abcde"])
+    return {
+        "integers": table.astype(np.int64),
+        "list": table.tolist(),
+        "frame": frame,
+        "polars": pl.from_pandas(frame),
+        "polars floats": pl.from_pandas(frame.astype(float)),
+        "tensor": tf.constant(table),
+        "stream": lambda: iter(np.array_split(table, 3)),
+        "stream of integers": lambda: iter(np.array_split(table.astype(np.int64), 3)),
+    }
+
+
+@pytest.mark.filterwarnings("ignore:X has feature names")
+@pytest.mark.filterwarnings("ignore:X does not have valid feature names")
+@pytest.mark.parametrize("name", containers_of(np.zeros((3, 5))))
+def test_large_whole_numbers_keep_their_differences_in_every_container(name, plain):
+    table = (10 * plain).round() + np.array([0, 0, 1.7e9, 0, 0])
+    given = containers_of(table)[name]
+    expected = small(AutoencoderTransformer).fit(table)
+    found = small(AutoencoderTransformer).fit(given)
+    np.testing.assert_allclose(found.scaler_.scale_, expected.scaler_.scale_, rtol=1e-9)
+    if not name.startswith("stream"):
+        np.testing.assert_allclose(found.transform(given), expected.transform(table), atol=1e-5)
+
+
+def test_targets_of_large_whole_numbers_keep_their_differences(plain):
+    targets = (10 * plain[:, :2]).round() + 1.7e9
+    expected = small(DenoisingRegressor, noise=None).fit(plain, targets)
+    for given in (targets.astype(np.int64), targets.tolist()):
+        found = small(DenoisingRegressor, noise=None).fit(plain, given)
+        np.testing.assert_allclose(found._output_scaler.scale_, expected._output_scaler.scale_)
+
+
+def test_a_group_named_like_its_column_has_no_value(plain):
+    frame = pd.DataFrame(plain, columns=[*"abcde"])
+    detector = small(ReconstructionOutlierDetector).fit(frame)
+    pipe = make_pipeline(StandardScaler().set_output(transform="pandas"), detector).fit(frame)
+    groups = {"a": ["a", "b"]}
+    for lines in (
+        detector.explain(frame, rows=[0], n_features=None, groups=groups),
+        explain(pipe, frame, rows=[0], n_features=None, groups=groups),
+    ):
+        of_group = lines.set_index("feature").loc["a"]
+        assert pd.isna(of_group["value"])
+        assert pd.isna(of_group["reconstruction"])
+        assert lines["feature"].tolist().count("b") == 0
 
 
 def test_constant_columns_and_huge_new_values_are_safe(plain):

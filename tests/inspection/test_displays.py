@@ -17,6 +17,7 @@ from sklearn.preprocessing import StandardScaler
 import skae.inspection
 from skae import AutoencoderTransformer, DenoisingRegressor
 from skae.inspection import (
+    DriftDisplay,
     ErrorHistogramDisplay,
     FeatureErrorDisplay,
     LatentGridDisplay,
@@ -42,6 +43,9 @@ MADE = {
     ),
     LatentSpaceDisplay: lambda: LatentSpaceDisplay(codes=np.eye(2), y=["a", "b"]),
     LatentGridDisplay: lambda: LatentGridDisplay(decoded=IMAGES[None], x=[0, 1], y=[0]),
+    DriftDisplay: lambda: DriftDisplay(
+        log10_martingale=[0.1, 2.5], mean_score=[1.0, 2.0], false_alarm_rate=0.01, alarm=1
+    ),
     FeatureErrorDisplay: lambda: FeatureErrorDisplay(errors=[2.0, 1.0], feature_names=["a", "b"]),
 }
 EACH = pytest.mark.parametrize("made", MADE.values(), ids=[cls.__name__ for cls in MADE])
