@@ -122,7 +122,7 @@ class StreamedSamples:
             if len(flat):
                 has_samples = True
                 pick = [None if part is None else part[used] for part in (targets, weight)]
-                yield flat, *pick
+                yield flat, pick[0], pick[1]
         if not has_samples:
             raise ValueError(f"{self._stream.name} gives no sample of positive weight.")
 
