@@ -2,12 +2,29 @@
 
 from __future__ import annotations
 
+import threading
+import weakref
 from typing import Any
 
 import keras
 
 from skae._contracts import Network, NetworkSpec
 from skae.networks import _parts
+
+# The last encoder's layer that was loaded in a thread, for the decoder that follows it.
+_LOADED = threading.local()
+
+
+@keras.saving.register_keras_serializable(package="skae")
+class SharedDense(keras.layers.Dense):
+    """A dense layer whose kernel the layer of a decoder shares."""
+
+    @classmethod
+    def from_config(cls, config: dict[str, Any]) -> SharedDense:
+        """Return a layer, which the next `TiedDense` in this thread is tied to."""
+        layer: SharedDense = super().from_config(config)
+        _LOADED.layer = weakref.ref(layer)
+        return layer
 
 
 @keras.saving.register_keras_serializable(package="skae")
@@ -44,11 +61,20 @@ class TiedDense(keras.layers.Layer):
         return (*input_shape[:-1], self.encoder_layer.kernel.shape[0])
 
     def get_config(self) -> dict[str, Any]:
-        """Return the base configuration; a copy made from it is not tied."""
-        return {
-            **super().get_config(),
-            "encoder_layer": keras.saving.serialize_keras_object(self.encoder_layer),
-        }
+        """Return the configuration, with the name of the encoder's layer."""
+        return {**super().get_config(), "encoder_layer": self.encoder_layer.name}
+
+    @classmethod
+    def from_config(cls, config: dict[str, Any]) -> TiedDense:
+        """Return a layer tied to the encoder's, which a file of the whole model holds before it."""
+        layer = getattr(_LOADED, "layer", lambda: None)()
+        if layer is None or layer.name != config["encoder_layer"]:
+            raise ValueError(
+                f"The tied layer {config['name']!r} shares the kernel of the encoder's layer "
+                f"{config['encoder_layer']!r} and can't be loaded without it; save and load the "
+                "whole model."
+            )
+        return cls(**{**config, "encoder_layer": layer})
 
 
 def build_linear(
@@ -93,6 +119,7 @@ def build_linear(
         activity_regularizer=activity_regularizer,
         dtype=dtype,
     )
+    code = SharedDense.from_config(code.get_config()) if tied else code
     encoder = keras.Model(inputs, code(rows), name="encoder")
     output = _parts.dense_layer(
         _parts.n_values(spec.output_shape),

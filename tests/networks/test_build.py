@@ -199,3 +199,45 @@ def test_bad_sizes_and_activations(parameters, message):
 def test_sizes_that_are_none():
     with pytest.raises(TypeError, match="hidden_layer_sizes='64' is not understood; pass a tuple"):
         networks.build("dense", make_spec((5,), hidden_layer_sizes="64"))
+
+
+# Keras reads weights into variables by NumPy's way of before.
+loads = pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")
+SAVED = [
+    ("dense", (6,), {}),
+    ("dense", (6,), {"contraction": 0.1}),
+    ("linear", (6,), {}),
+    ("linear", (3, 2), {"tied": True}),
+    ("conv", (8, 8, 1), {}),
+    ("conv", (9, 2), {"dimensions": 1}),
+    ("recurrent", (5, 2), {}),
+    ("variational", (6,), {}),
+]
+
+
+@loads
+@pytest.mark.parametrize(("name", "shape", "options"), SAVED, ids=str)
+def test_keras_files_load_with_the_same_weights_and_outputs(name, shape, options, tmp_path):
+    saved = networks.build(name, make_spec(shape, options=options)).model
+    saved.save(tmp_path / "model.keras")
+    loaded = keras.saving.load_model(tmp_path / "model.keras")
+    assert len(loaded.trainable_weights) == len(saved.trainable_weights)
+    rows = np.random.default_rng(0).normal(size=(5, *shape)).astype(np.float32)
+    np.testing.assert_allclose(loaded(rows), saved(rows), atol=1e-6)
+
+
+@loads
+def test_a_tied_layer_is_tied_after_loading_and_refused_alone(tmp_path):
+    models = {}
+    for latent_dim in (2, 3):  # not to the layer of another file
+        spec = make_spec((6,), latent_dim=latent_dim, options={"tied": True})
+        models[latent_dim] = networks.build("linear", spec).model
+        models[latent_dim].save(tmp_path / f"{latent_dim}.keras")
+    for latent_dim in models:
+        loaded = keras.saving.load_model(tmp_path / f"{latent_dim}.keras")
+        encoder, tied = loaded.get_layer("encoder"), loaded.get_layer("decoder").get_layer("output")
+        assert tied.encoder_layer is encoder.get_layer("code")
+        assert tied.encoder_layer.units == latent_dim
+    config = {**tied.get_config(), "encoder_layer": "another"}
+    with pytest.raises(ValueError, match="whole model"):
+        type(tied).from_config(config)
