@@ -10,6 +10,7 @@ import importlib
 from typing import TYPE_CHECKING
 
 from skae import _forks  # noqa: F401  before TensorFlow is used, and forks
+from skae._trusted import trusted_types
 from skae._version import __version__
 
 if TYPE_CHECKING:
@@ -26,6 +27,7 @@ __all__ = [
     "ReconstructionOutlierDetector",
     "VariationalAutoencoder",
     "__version__",
+    "trusted_types",
 ]
 _SUBPACKAGES = [
     "datasets",
@@ -33,6 +35,7 @@ _SUBPACKAGES = [
     "errors",
     "exceptions",
     "inspection",
+    "interop",
     "metrics",
     "monitoring",
     "networks",

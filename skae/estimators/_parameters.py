@@ -38,6 +38,14 @@ class ByValue:
             raise pickle.PicklingError(f"{self.name} can't be pickled: {error}.") from error
         return pickle.loads, (buffer.getvalue(),)
 
+    def __getstate__(self) -> Any:
+        """Raise an error where an object is stored by its attributes, as skops does."""
+        raise TypeError(
+            f"{self.name}={self.value!r} can only be pickled, with pickle, joblib or cloudpickle; "
+            "other formats take strings, numbers, and functions and classes of modules that can be "
+            "imported."
+        )
+
     def __deepcopy__(self, memo: dict[int, Any]) -> Any:
         if callable(self.value) and not isinstance(self.value, _KERAS):
             return self.value

@@ -18,6 +18,7 @@ from sklearn.exceptions import InconsistentVersionWarning
 from skae._contracts import Recipe
 from skae._version import __version__
 from skae.engine import freeze, trainability
+from skae.errors import AbsoluteError, CustomError, SquaredError, resolve_error
 from skae.estimators._parameters import ByValue, by_value, unused_callbacks
 from skae.estimators._recipe import defer
 
@@ -27,8 +28,12 @@ def pickled_state(state: dict[str, Any], parameters: Iterable[str]) -> dict[str,
     known: dict[int, ByValue] = {}
     state = {**state, "callbacks": unused_callbacks(state)}
     state.pop("_callbacks_before", None)
-    names = [name for name in (*parameters, "_error") if name in state]
+    names = [name for name in parameters if name in state]
     state |= {name: by_value(name, state[name], known) for name in names}
+    if "_error" in state:
+        error = state["_error"]
+        own = isinstance(error, CustomError)
+        state["_error"] = by_value("error", error.function, known) if own else error.name
     state["_versions"] = _versions()
     network = state.pop("_deferred", None)
     if network is None:
@@ -39,7 +44,7 @@ def pickled_state(state: dict[str, Any], parameters: Iterable[str]) -> dict[str,
         for part in fields(Recipe)
     }
     learned, trained = network.state(), trainability(network)
-    return {**state, "_recipe": Recipe(**recipe), "_learned": learned, "_trained": trained}
+    return {**state, "_recipe": recipe, "_learned": learned, "_trained": trained}
 
 
 def unpickled_state(kind: type, state: dict[str, Any]) -> dict[str, Any]:
@@ -50,12 +55,16 @@ def unpickled_state(kind: type, state: dict[str, Any]) -> dict[str, Any]:
     _warn_of_other_versions(kind, state.pop("_versions"))
     if learned is None:
         return state
-    if isinstance(recipe, dict):  # of a version that had no Recipe
+    if isinstance(recipe, dict) and "builder" in recipe:
+        recipe = Recipe(**recipe)
+    elif isinstance(recipe, dict):  # of a version that had no Recipe
         recipe = _from_mapping(recipe, state.pop("_compiled_with"))
     if "scale" not in recipe.parameters:  # of skae 0.1
         recipe = replace(recipe, parameters={**recipe.parameters, "scale": False})
     network = defer(kind, recipe, learned[0], learned[1] or None)
     freeze(network, trained)
+    if not isinstance(state["_error"], (AbsoluteError, SquaredError, CustomError)):
+        state["_error"] = resolve_error(state["_error"])
     return {**state, "callbacks_": [], "_deferred": network}
 
 

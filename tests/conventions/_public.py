@@ -14,6 +14,7 @@ SUBPACKAGES = (
     "engine",
     "exceptions",
     "inspection",
+    "interop",
     "monitoring",
     "networks",
     "noise",
@@ -42,13 +43,15 @@ SEAMS = {
 @cache
 def estimators():
     """Return the public estimator classes."""
-    return tuple(getattr(skae, name) for name in skae.__all__ if name != "__version__")
+    names = [name for name in skae.__all__ if name[0].isupper()]
+    return tuple(getattr(skae, name) for name in names)
 
 
 @cache
 def public_objects():
     """Return the public classes and functions by dotted name."""
     found = {f"skae.{cls.__name__}": cls for cls in estimators()}
+    found["skae.trusted_types"] = skae.trusted_types
     for subpackage in sorted({f"skae.{name}" for name in SUBPACKAGES} & module_names()):
         module = importlib.import_module(subpackage)
         names = getattr(module, "__all__", [key for key in vars(module) if key[0].isupper()])

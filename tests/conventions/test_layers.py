@@ -14,6 +14,7 @@ EVERYWHERE = {
     "_docs",
     "_explanations",
     "_forks",
+    "_hooks",
     "_messages",
     "_private",
     "_random",
@@ -28,12 +29,14 @@ EVERYWHERE = {
 }
 WORKERS = {"networks", "engine", "noise", "scores", "thresholds", "errors"}
 ALLOWED = {
-    "": set(),
+    "": {"_trusted"},
     "_contracts": set(),
     "_by_value": set(),
     "_docs": set(),
     "_explanations": set(),
     "_forks": set(),
+    "_hooks": set(),
+    "_trusted": {"estimators", "scores", "thresholds"},
     "_private": set(),
     "_seeds": set(),
     "_store": set(),
@@ -51,6 +54,7 @@ ALLOWED = {
     "estimators": {*WORKERS, "_contracts", "_validation", "_sklearn"},
     "inspection": {"_validation"},
     "metrics": {"_validation"},
+    "interop": {"_contracts"},
     "monitoring": {"_sklearn", "_statistics", "_validation"},
     "datasets": {"_sklearn", "_validation"},
 }

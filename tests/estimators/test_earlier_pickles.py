@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import pickle
-from dataclasses import replace
 
 import numpy as np
 import pytest
 from sklearn.base import clone
 
 from skae import AutoencoderTransformer, ReconstructionOutlierDetector
+from skae._contracts import Recipe
+from skae.errors import resolve_error
 from tests.estimators._cases import small
 
 ADDED = {"scale", "anomaly_score", "scaler_", "_output_scaler", "score_", "_reference"}
@@ -20,8 +21,9 @@ def of_before(estimator):
     state = {name: value for name, value in estimator.__getstate__().items() if name not in ADDED}
     state = pickle.loads(pickle.dumps(state))
     recipe = state["_recipe"]
-    parameters = {name: value for name, value in recipe.parameters.items() if name != "scale"}
-    state["_recipe"] = replace(recipe, parameters=parameters)
+    parameters = {k: v for k, v in recipe["parameters"].items() if k != "scale"}
+    state["_recipe"] = Recipe(**{**recipe, "parameters": parameters})
+    state["_error"] = resolve_error(state["_error"])
     loaded = object.__new__(type(estimator))
     loaded.__setstate__(state)
     return loaded
