@@ -16,6 +16,7 @@ from sklearn.utils.validation import check_is_fitted
 
 from skae import engine, networks
 from skae._contracts import FloatArray, Shape, Shapes, TrainingPlan
+from skae._hooks import AFTER_FIT
 from skae._sklearn import (
     CallbackSupportMixin,
     HasMethods,
@@ -262,6 +263,8 @@ class BaseAutoencoder(CallbackSupportMixin, KerasWrapper):
             if mode != "partial":
                 warn_of_failure(fit, data.samples)
             fit._deferred.forget_model()
+        for hook in tuple(AFTER_FIT):
+            hook(self)
 
     def _check_data(
         self, X: Any, y: Any, mode: Mode, *, sample_weight: Any, X_val: Any, y_val: Any

@@ -3,6 +3,7 @@
 matplotlib and ipywidgets are loaded when something is drawn, never by importing this package.
 """
 
+from skae.inspection._decisions import decision_table
 from skae.inspection._drift import DriftDisplay
 from skae.inspection._errors import ErrorHistogramDisplay, ThresholdCurveDisplay
 from skae.inspection._explain import explain
@@ -22,6 +23,7 @@ __all__ = [
     "ReconstructionDisplay",
     "SignalReconstructionDisplay",
     "ThresholdCurveDisplay",
+    "decision_table",
     "explain",
     "explore",
 ]
