@@ -152,7 +152,7 @@ def heartbeats():
 
 
 def verdict(name, label, is_normal, score, seconds):
-    """Print how well rows were told apart, normal as the positive class."""
+    """Print how well rows were classified, normal as the positive class."""
     row(
         name,
         accuracy_score(label, is_normal),

@@ -3,7 +3,7 @@ How much of an image survives in a few numbers?
 ===============================================
 
 An autoencoder squeezes every image into a short code and brings it back; what is lost is the price
-of the compression. PCA, which can only rotate and cut, is the yardstick.
+of the compression. It is compared with PCA, which can only project.
 
 Reads Fashion-MNIST in full where it is in ``SKAE_DATA`` or the cache, and the digits inside
 scikit-learn otherwise.

@@ -121,8 +121,8 @@ for other in (IsolationForest(random_state=0), LocalOutlierFactor(novelty=True))
 # %%
 # A threshold for the people who look
 # -----------------------------------
-# Past labels put the threshold where outliers are told best (F1). Where a desk can only look at 2 %
-# of the orders, ``contamination`` says so. Neither trains anything again.
+# Past labels put the threshold where the F1 score of the outliers is best. Where a desk can only
+# look at 2 % of the orders, ``contamination`` says so. Neither trains anything again.
 best = search.best_estimator_
 detector, encode = best[-1], best[:-1]
 detector.recalibrate(encode.transform(past), past_target)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import itertools
 import logging
 import threading
-import warnings
 from collections import OrderedDict
 from collections.abc import Callable, Hashable, Iterator
 from contextlib import contextmanager
@@ -13,6 +12,7 @@ from dataclasses import dataclass
 from typing import Any, NamedTuple
 from weakref import WeakValueDictionary
 
+from skae._messages import warn
 from skae._private import forget_kernels
 from skae.exceptions import UnsharedProgramWarning
 
@@ -117,7 +117,7 @@ class Place:
             return
         self.network.programs.has_warned = True
         builder = self.network.recipe.builder
-        warnings.warn(
+        warn(
             f"The model {self.network.network.model.name!r} that model="
             f"{getattr(builder, '__qualname__', builder)} returned does not compute what an "
             "earlier model of the same code did: it depends on something that its code does not "
@@ -125,7 +125,6 @@ class Place:
             "gets a separate compiled program, so its results are correct and its fits are "
             "slower; pass what it depends on as model__*.",
             UnsharedProgramWarning,
-            stacklevel=2,
         )
 
 

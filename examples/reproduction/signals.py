@@ -81,7 +81,7 @@ def candidates(engine="auto"):
 
 
 def better_heartbeats(engine="auto", scale=1.0):
-    """Yield what a network and a cut chosen on the training part alone reach on the test part."""
+    """Yield what a network and a threshold from the training part reach on the test part."""
     train, test, train_label, label = data.heartbeats()
     seen, held_out, seen_label, held_out_label = train_test_split(
         train, train_label, test_size=0.3, random_state=0, stratify=train_label
@@ -105,7 +105,7 @@ def better_heartbeats(engine="auto", scale=1.0):
             ("3 % false alarms", alarms),
             ("labels of the training part", labelled),
         ):
-            figure = f"{name}, cut by {rule}"
+            figure = f"{name}, threshold by {rule}"
             yield Row(best, figure, published, f"{each[name]:.4f}", "", str(watch))
             watch = ""
 
@@ -124,7 +124,7 @@ def sequence_readers(epochs=60, engine="auto"):
 
 
 def recurrent(seeds=(0, 1, 2), epochs=60, engine="auto"):
-    """Yield what an LSTM reaches on ECG5000 beside a dense network, with the same cuts."""
+    """Yield what an LSTM reaches on ECG5000 beside a dense network, with the same thresholds."""
     train, test, train_label, label = data.heartbeats()
     normal = train[train_label == 1]
     for system, detector in sequence_readers(epochs, engine).items():
@@ -138,7 +138,7 @@ def recurrent(seeds=(0, 1, 2), epochs=60, engine="auto"):
         for name in SCORES:
             for rule, found in (("mean + 1 std", blind), ("3 % false alarms", alarms)):
                 reached = median_of([each[name] for each in found])
-                yield Row(system, f"{name}, cut by {rule}", "", reached, "", str(watch))
+                yield Row(system, f"{name}, threshold by {rule}", "", reached, "", str(watch))
                 watch = ""
 
 
@@ -179,7 +179,7 @@ def judge(label, prediction):
 
 
 def keras_verdict(network, normal, test):
-    """Return +1 and -1 by the tutorial's cut: mean + 1 standard deviation of training errors."""
+    """Return +1 and -1 by the tutorial's threshold: mean + 1 std of training errors."""
     seen, unseen = (
         np.abs(rows - network.predict(rows, verbose=0)).mean(axis=1) for rows in (normal, test)
     )

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import math
-import warnings
 from numbers import Real
 from typing import ClassVar
 
 import numpy as np
 from scipy.optimize import minimize_scalar
 
+from skae._messages import warn
 from skae._sklearn import Interval
 from skae._statistics import FloatVector, ranked, weighted_quantile
 
@@ -85,13 +85,12 @@ class POTThreshold(BaseThreshold):
         rate = self.false_alarm_rate
         tail = _tail(errors, counts, self.initial_quantile)
         if tail is None:
-            warnings.warn(
+            warn(
                 f"Fewer than {MIN_EXCESSES} of the {errors.shape[0]} errors exceed their median: "
                 "too few for an extreme-value fit, so the threshold is their empirical quantile "
                 f"of level {1.0 - rate:g}. Give more samples, or use threshold='quantile' or "
                 "'mad'.",
                 UserWarning,
-                stacklevel=3,
             )
             return weighted_quantile(errors, counts, 1.0 - rate)
         start, excesses, weights = tail

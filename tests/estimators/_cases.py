@@ -19,7 +19,7 @@ SMALL = {"latent_dim": 2, "hidden_layer_sizes": (4,), "epochs": 2, "random_state
 
 
 def small(kind, **params):
-    """Return an estimator of that class, tiny unless told otherwise; detectors fit only once."""
+    """Return an estimator of that class, tiny by default; detectors fit only once."""
     if kind is ReconstructionOutlierDetector:
         params = {"calibration": "training", **params}
     return kind(**{**SMALL, **params})

@@ -325,5 +325,5 @@ def test_warnings_about_names_of_validation_samples_call_them_so(table, frame):
     ]:
         with pytest.warns(UserWarning, match=message) as caught:
             small(AutoencoderTransformer, epochs=1).fit(X, X_val=X_val)
-        told = [each.filename for each in caught if "feature names" in str(each.message)]
-        assert told == [__file__]
+        files = [each.filename for each in caught if "feature names" in str(each.message)]
+        assert files == [__file__]

@@ -141,8 +141,8 @@ def test_values_that_the_last_layer_can_not_return_are_told(kind, activation, li
     message = rf"X has values from -1 to 1\.5, .* in \[{limits[0]}, 1\] only, because output_act"
     with pytest.warns(ConvergenceWarning, match=message) as caught:
         estimator.fit(wide)
-    told = [each.filename for each in caught if "has values from" in str(each.message)]
-    assert told == [__file__]
+    files = [each.filename for each in caught if "has values from" in str(each.message)]
+    assert files == [__file__]
     inside = MinMaxScaler(feature_range=limits, clip=True).fit_transform(table)
     with warnings.catch_warnings():
         warnings.simplefilter("error")

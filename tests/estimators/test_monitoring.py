@@ -11,7 +11,7 @@ skl_callback = pytest.importorskip("sklearn.callback", reason="came with scikit-
 
 
 class Watcher:
-    """A callback of scikit-learn's that counts, and stops where told."""
+    """A callback of scikit-learn's that counts, and stops on request."""
 
     def __init__(self, stop_after=None):
         self.stop_after = stop_after

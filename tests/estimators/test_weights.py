@@ -26,7 +26,7 @@ class WithoutDraws(keras.callbacks.Callback):
 
 # A beta of 0: Keras takes what a layer adds to the loss without the weights of the rows.
 # No relu: a row that no hidden unit of the encoder sees has a code of 0 and of what is left of the
-# draw, whose sign would decide about the slope.
+# draw, whose sign would decide whether a gradient passes.
 VARIATIONAL = {"callbacks": [WithoutDraws()], "activation": "tanh"}
 NETWORKS = {
     "dense": {},
