@@ -33,7 +33,7 @@ _SMALLEST_PADDED = 32
 
 
 @dataclass(frozen=True)
-class _Task:
+class Task:
     """What to compute with a part of a network: its output, or errors.
 
     Parameters
@@ -132,7 +132,7 @@ def run(
     -------
     outputs : ndarray of shape (n_samples, ...)
     """
-    return _score(network, X, _Task(part, None, "value", jit_compile is True))
+    return _score(network, X, Task(part, None, "value", jit_compile is True))
 
 
 def run_errors(
@@ -158,11 +158,11 @@ def run_errors(
         "row": the mean over all axes but that of samples. What a mask of the outputs leaves out
         doesn't count; by value it is NaN, and a row that is masked as a whole has an error of 0.
     """
-    errors = _score(network, X, _Task("model", error, per, jit_compile=False))
+    errors = _score(network, X, Task("model", error, per, jit_compile=False))
     return errors.astype(np.float64, copy=False) if per == "row" else errors
 
 
-def _score(network: DeferredNetwork, X: Any, task: _Task) -> FloatArray:
+def _score(network: DeferredNetwork, X: Any, task: Task) -> FloatArray:
     check_not_forked()
     is_small = isinstance(X, np.ndarray) and len(X) <= MAX_ROWS and not is_changed(network)
     if is_small and not task.jit_compile and problem() is None:
@@ -193,7 +193,7 @@ def _stack(network: DeferredNetwork, part: str, X: FloatArray) -> DenseStack | N
     return stack
 
 
-def _few(stack: DenseStack, network: DeferredNetwork, X: FloatArray, task: _Task) -> FloatArray:
+def _few(stack: DenseStack, network: DeferredNetwork, X: FloatArray, task: Task) -> FloatArray:
     # Rounded like a program, so that the result of a row does not depend on the number of rows.
     floating = keras.config.floatx()
     rows = X.astype(floating, copy=False).astype(np.float64)
@@ -220,7 +220,7 @@ def _padded(rows: FloatArray, largest: int) -> FloatArray:
 
 
 def _scorer(
-    network: DeferredNetwork, source: Source, task: _Task
+    network: DeferredNetwork, source: Source, task: Task
 ) -> Callable[[int, int], FloatArray]:
     def by_keras(start: int, stop: int) -> FloatArray:
         rows = source.slice(start, stop)
@@ -257,7 +257,7 @@ def _scorer(
 
 
 def _traced(
-    network: DeferredNetwork, shape: tuple[int, ...], task: _Task
+    network: DeferredNetwork, shape: tuple[int, ...], task: Task
 ) -> Callable[..., Tensors]:
     """Trace a part of a network in inference mode, with all weights as arguments."""
     variables = network.variables

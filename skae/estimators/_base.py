@@ -46,6 +46,7 @@ from skae.estimators._samples import (
 from skae.estimators._scaling import check_scaled_loss, learn_scalers, restored, standardized
 from skae.estimators._scikeras import KerasWrapper
 from skae.estimators._snapshots import fitting, of_one_fit
+from skae.onnx import OnnxHooks
 
 Mode = Literal["new", "warm", "partial"]
 
@@ -54,7 +55,7 @@ _EARLY_STOPPING_FRACTION = 0.1
 _STEPS = 1000
 
 
-class BaseAutoencoder(CallbackSupportMixin, KerasWrapper):
+class BaseAutoencoder(CallbackSupportMixin, OnnxHooks, KerasWrapper):
     """Base of all estimators: how they are trained, pickled and run."""
 
     _parameter_constraints: ClassVar[dict[str, Any]] = {

@@ -1,0 +1,124 @@
+"""A Keras network as an ONNX graph, by tf2onnx."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import numpy as np
+from onnx import GraphProto, defs
+
+from skae import engine
+from skae._contracts import ErrorFunction
+
+import tensorflow as tf  # isort: skip
+import tf2onnx  # isort: skip
+
+# The latest that tf2onnx writes.
+_LATEST = 18
+_SELU_ALPHA, _SELU_SCALE = 1.6732632423543772, 1.0507009873554805
+
+
+def network_graph(
+    network: engine.DeferredNetwork, part: str, error: ErrorFunction | None, opset: int
+) -> GraphProto:
+    """Return a network as a graph of one input, the rows.
+
+    Parameters
+    ----------
+    network : DeferredNetwork
+    part : {"model", "encoder", "decoder"}
+    error : ErrorFunction or None
+        With one, the errors by value and by row are outputs, too.
+    opset : int
+
+    Raises
+    ------
+    NotImplementedError
+        If ONNX has no operator for what a layer computes; it names the layer.
+    """
+    function, spec = engine.inference(network, part, error)
+    opset = min(opset, _LATEST)
+    with _quiet():
+        model, _ = tf2onnx.convert.from_function(
+            tf.function(function, input_signature=[spec]),
+            input_signature=[spec],
+            opset=opset,
+            custom_op_handlers={name: (handle, []) for name, handle in _HANDLERS.items()},
+        )
+    _check(model.graph, opset)
+    return model.graph
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """Keep tf2onnx from logging what raises an error afterwards, and from configuring logging."""
+    root = logging.getLogger()
+    before, handlers = root.manager.disable, root.handlers[:]
+    logging.disable(logging.CRITICAL)
+    try:
+        yield
+    finally:
+        logging.disable(before)
+        root.handlers[:] = handlers
+
+
+def _check(graph: GraphProto, opset: int) -> None:
+    for node in _nodes(graph):
+        if node.domain in ("", "ai.onnx") and defs.has(node.op_type, opset, ""):
+            continue
+        *layers, operation = node.name.split("/")
+        place = f"The layer {'/'.join(layers)!r}" if layers else "A layer"
+        raise NotImplementedError(
+            f"{place} computes {operation!r}, an operation {node.op_type!r} of TensorFlow that "
+            f"can't be written in ONNX (opset {opset}); replace the layer, or serve the pickle."
+        )
+
+
+def _nodes(graph: GraphProto) -> Iterator[Any]:
+    for node in graph.node:
+        yield node
+        for attribute in node.attribute:
+            if attribute.HasField("g"):
+                yield from _nodes(attribute.g)
+
+
+class _Formula:
+    """Replaces a node of tf2onnx's graph by others, in the type of its input."""
+
+    def __init__(self, context: Any, node: Any) -> None:
+        self.context, self.node, self.x = context, node, node.input[0]
+        kind = context.get_dtype(self.x)
+        self.dtype = tf2onnx.utils.map_onnx_to_numpy_type(kind)
+        self.options = {"dtypes": [kind], "shapes": [context.get_shape(self.x)]}
+        context.remove_node(node.name)
+
+    def add(self, op: str, *inputs: Any, **options: Any) -> str:
+        names = [i if isinstance(i, str) else self._constant(i) for i in inputs]
+        return str(self.context.make_node(op, names, **{**self.options, **options}).output[0])
+
+    def _constant(self, value: float) -> str:
+        name = tf2onnx.utils.make_name("formula")
+        return str(self.context.make_const(name, np.array(value, self.dtype)).output[0])
+
+    def finish(self, op: str, *inputs: Any) -> None:
+        self.add(op, *inputs, name=self.node.name, outputs=self.node.output)
+
+
+def _erfc(context: Any, node: Any, *_: Any) -> None:
+    formula = _Formula(context, node)
+    formula.finish("Sub", 1.0, formula.add("Erf", formula.x))
+
+
+def _elu(context: Any, node: Any, *_: Any) -> None:
+    """Write an exponential linear unit, which ONNX Runtime computes in float32 only."""
+    alpha, scale = (_SELU_ALPHA, _SELU_SCALE) if node.type == "Selu" else (1.0, 1.0)
+    formula = _Formula(context, node)
+    below = formula.add("Sub", formula.add("Exp", formula.add("Min", formula.x, 0.0)), 1.0)
+    bent = formula.add("Add", formula.add("Relu", formula.x), formula.add("Mul", below, alpha))
+    formula.finish("Mul", bent, scale)
+
+
+_HANDLERS = {"Erfc": _erfc, "Elu": _elu, "Selu": _elu}

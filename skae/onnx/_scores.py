@@ -1,0 +1,107 @@
+"""Anomaly scores and p-values as nodes, in float64."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from skae import scores
+from skae._statistics import Floats
+from skae.onnx._graph import DOUBLE, INT64, Graph
+
+
+def score_nodes(graph: Graph, score: Any, X: str, residuals: str) -> str:
+    """Return the anomaly score of samples and residuals in the units of the network.
+
+    Raises
+    ------
+    NotImplementedError
+        If the score is a user's own.
+    """
+    if type(score) not in _SCORES:
+        raise NotImplementedError(
+            f"anomaly_score={score!r} is user-defined and can't be converted to ONNX; use one of "
+            f"{['error', *scores.NAMED]}."
+        )
+    return _SCORES[type(score)](graph, score, X, residuals)
+
+
+def _combined(graph: Graph, score: Any, X: str, residuals: str) -> str:
+    parts = [score_nodes(graph, part, X, residuals) for part in score.scores_]
+    return str(graph.add("Add", *parts))
+
+
+def _mahalanobis(graph: Graph, score: Any, X: str, residuals: str) -> str:
+    centred = graph.add("Sub", residuals, score.location_)
+    is_diagonal = score.whitening_.ndim == 1
+    whitened = graph.add("Mul" if is_diagonal else "MatMul", centred, score.whitening_)
+    squares = graph.row_sums(graph.add("Mul", whitened, whitened))
+    return _logarithm(graph, squares, score.median_)
+
+
+def _neighbors(graph: Graph, score: Any, X: str, residuals: str) -> str:
+    kept = score.neighbors_
+    products = graph.add("MatMul", X, np.ascontiguousarray(kept.T))
+    doubled = graph.add("Mul", products, 2.0)
+    squares = graph.add("Sub", np.einsum("ij,ij->i", kept, kept), doubled)
+    norms = graph.row_sums(graph.add("Mul", X, X))
+    nearest = graph.row_sums(_nearest(graph, score, squares))
+    squares = graph.add("Max", graph.add("Add", norms, nearest), 0.0)
+    return _logarithm(graph, squares, score.median_)
+
+
+def _nearest(graph: Graph, score: Any, squares: str) -> str:
+    """Return a column with the value at which those up to it count for the rank."""
+    is_plain = bool((score.counts_ == 1).all())
+    n_sorted = score.rank if is_plain else len(score.counts_)
+    # Equal values are sorted by their place, as by a stable sort.
+    size = np.array([n_sorted], np.int64)
+    values, order = graph.add("TopK", squares, size, n_outputs=2, largest=0, axis=1)
+    if is_plain:
+        return str(graph.add("Gather", values, np.array([n_sorted - 1], np.int64), axis=1))
+    counts = graph.add("Gather", score.counts_, order)
+    totals = graph.add("CumSum", counts, np.array(1, np.int64))
+    is_reached = graph.cast(graph.add("GreaterOrEqual", totals, float(score.rank)), DOUBLE)
+    place = graph.add("ArgMax", is_reached, axis=1)
+    return str(graph.add("GatherElements", values, place, axis=1))
+
+
+def _logarithm(graph: Graph, squares: str, median: float) -> str:
+    ratio = graph.add("Div", graph.add("Sqrt", squares), float(median))
+    return str(graph.add("Log", graph.add("Add", ratio, 1.0)))
+
+
+_SCORES: dict[type, Callable[[Graph, Any, str, str], str]] = {
+    scores.CombinedScore: _combined,
+    scores.MahalanobisScore: _mahalanobis,
+    scores.NeighborScore: _neighbors,
+}
+
+
+def p_value_nodes(graph: Graph, found: str, reference: Floats, counts: Floats) -> str:
+    """Return conformal p-values of anomaly scores, by a binary search among those of a reference.
+
+    Parameters
+    ----------
+    graph : Graph
+    found : str
+        Anomaly scores.
+    reference, counts : ndarray of shape (n_reference,)
+        Anomaly scores of normal samples, and how many each counts for.
+    """
+    order = np.argsort(reference, kind="stable")
+    below = np.concatenate([[0.0], np.cumsum(counts[order])])
+    n_steps = len(reference).bit_length()
+    # The first is before all places, and those that fill it up are behind all scores.
+    ordered = np.full(2**n_steps, np.inf)
+    ordered[1 : len(reference) + 1] = reference[order]
+    ordered_name = graph.constant(ordered)
+    place = graph.cast(graph.add("Mul", found, 0.0), INT64)
+    for step in 2 ** np.arange(n_steps)[::-1]:
+        ahead = graph.add("Add", place, np.int64(step))
+        is_less = graph.add("Less", graph.add("Gather", ordered_name, ahead), found)
+        place = graph.add("Where", is_less, ahead, place)
+    p_values = (1.0 + below[-1] - below) / (1.0 + below[-1])
+    return str(graph.add("Gather", p_values, place))
