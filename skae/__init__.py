@@ -40,6 +40,7 @@ _SUBPACKAGES = [
     "monitoring",
     "networks",
     "noise",
+    "onnx",
     "scores",
     "thresholds",
 ]

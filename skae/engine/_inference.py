@@ -11,6 +11,7 @@ import tensorflow as tf
 
 from skae._contracts import ErrorFunction
 from skae._forks import check_not_forked
+from skae._private import all_layers
 from skae.engine._deferred import DeferredNetwork, is_changed
 from skae.engine._dense_stack import dense_stack, double_precision
 from skae.engine._scoring import Task
@@ -18,7 +19,7 @@ from skae.engine._scoring import Task
 
 def inference(
     network: DeferredNetwork, part: str = "model", error: ErrorFunction | None = None
-) -> tuple[Callable[[Any], Any], tf.TensorSpec]:
+) -> tuple[Callable[[Any], Any], tf.TensorSpec, list[str]]:
     """Return a function to trace that runs a network as `run` and `run_errors` do.
 
     Parameters
@@ -35,6 +36,8 @@ def inference(
         row, all of Keras's float type. The weights are constants in it.
     spec : tf.TensorSpec
         Of the rows.
+    layers : list of str
+        Names of the layers, outer ones first.
     """
     check_not_forked()
     source = network.donor()
@@ -51,4 +54,5 @@ def inference(
         errors = [task.measure(rows, outputs) for task in tasks if error is not None]
         return [tf.cast(result, floating) for result in (outputs, *errors)]
 
-    return infer, tf.TensorSpec((None, *model.input_shape[1:]), floating, name="rows")
+    spec = tf.TensorSpec((None, *model.input_shape[1:]), floating, name="rows")
+    return infer, spec, [layer.name for layer in all_layers(model)]

@@ -256,9 +256,7 @@ def _scorer(
     return score
 
 
-def _traced(
-    network: DeferredNetwork, shape: tuple[int, ...], task: Task
-) -> Callable[..., Tensors]:
+def _traced(network: DeferredNetwork, shape: tuple[int, ...], task: Task) -> Callable[..., Tensors]:
     """Trace a part of a network in inference mode, with all weights as arguments."""
     variables = network.variables
     model = network.view(task.part)

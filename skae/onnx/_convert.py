@@ -14,10 +14,10 @@ from sklearn.base import is_outlier_detector, is_regressor
 from sklearn.utils.validation import check_is_fitted
 
 from skae._contracts import Shape
-from skae.onnx._graph import DOUBLE, FLOAT, INT64, Graph
+from skae.onnx._graph import DOUBLE, FLOAT, Graph
 from skae.onnx._hooks import Inverse
-from skae.onnx._network import network_graph
-from skae.onnx._scores import p_value_nodes, score_nodes
+from skae.onnx._network import network_function
+from skae.onnx._scores import Evidence, p_value_nodes, score_nodes
 
 # As `skae.estimators._scaling` clips.
 _LARGEST = 1e9
@@ -45,8 +45,8 @@ def convert(estimator: Any, scope: Any, operator: Any, container: Any) -> None:
     is_detector = is_outlier_detector(estimator)
     values = _detected(graph, estimator, X) if is_detector else [_mapped(graph, estimator, X)]
     for output, value in zip(operator.outputs, values, strict=True):
-        kind = FLOAT if isinstance(output.type, FloatTensorType) else None
-        graph.give(value if kind is None else graph.cast(value, kind), output)
+        is_single = isinstance(output.type, FloatTensorType)
+        graph.give(graph.cast(value, FLOAT) if is_single else value, output)
 
 
 def convert_inverse(inverse: Inverse, target_opset: int | None) -> Any:
@@ -124,8 +124,8 @@ def _mapped(graph: Graph, estimator: Any, X: str) -> str:
 
 def _run(graph: Graph, fitted: Any, part: str, inputs: str, error: Any = None) -> list[str]:
     """Return the output of a network in float64, and its errors by value and by row."""
-    network = network_graph(fitted._deferred, part, error, graph.opset)
-    return [graph.cast(value, DOUBLE) for value in graph.embed(network, inputs)]
+    network = network_function(fitted._deferred, part, error, graph.opset)
+    return [graph.cast(value, DOUBLE) for value in graph.call(network, inputs)]
 
 
 def _detected(graph: Graph, detector: Any, X: str) -> list[str]:
@@ -135,7 +135,7 @@ def _detected(graph: Graph, detector: Any, X: str) -> list[str]:
     n_values = math.prod(detector._input_shape)
     if detector.score_ is not None:
         residuals = graph.add("Sub", flat, graph.rows(outputs, [n_values]))
-        exact = score_nodes(graph, detector.score_, flat, residuals)
+        exact = score_nodes(graph, detector.score_, Evidence(flat, residuals))
         score = graph.cast(graph.cast(exact, FLOAT), DOUBLE)
     normality = graph.add("Neg", score)
     threshold = graph.optional_input("threshold", detector.threshold_)

@@ -7,9 +7,38 @@ from typing import Any
 
 import numpy as np
 from onnx import GraphProto, TensorProto, helper, numpy_helper
-from onnx.compose import add_prefix_graph
 
-DOUBLE, FLOAT, INT64 = TensorProto.DOUBLE, TensorProto.FLOAT, TensorProto.INT64
+DOUBLE, FLOAT = TensorProto.DOUBLE, TensorProto.FLOAT
+
+# Of functions of a model.
+_DOMAIN = "skae"
+
+
+class Function:
+    """A graph as a function of the model, with an opset of its own, as skl2onnx reads it.
+
+    skl2onnx can't sort nodes that leave out an optional input or have a body, as those of
+    recurrent layers; the body of a function is in order and stays as it is.
+
+    Parameters
+    ----------
+    graph : onnx.GraphProto
+    opset : int
+    """
+
+    def __init__(self, graph: GraphProto, opset: int) -> None:
+        self.inputs, self.outputs = graph.input, graph.output
+        self.nodes, self.initializers = graph.node, graph.initializer
+        self.target_opset_onnx, self.target_opset_all = opset, {"": opset}
+        self.node_domain_version_pair_sets = {("", opset)}
+        self.local_functions: dict[Any, Any] = {}
+
+    def ensure_topological_order(self) -> None:
+        """Leave the order, which is that of tf2onnx."""
+
+    def target_opset_any_domain(self, domain: str) -> int:
+        """Return the opset."""
+        return self.target_opset_onnx
 
 
 class Graph:
@@ -80,11 +109,11 @@ class Graph:
         """Make a value an output of the operator that is converted."""
         self._container.add_node("Identity", [value], [output.onnx_name], name=self._name("give"))
 
-    def embed(self, graph: GraphProto, value: str) -> list[str]:
-        """Return the outputs of another graph, of one input, that becomes a part of this one."""
-        inner = add_prefix_graph(graph, self._name("network") + "_")
-        self._container.nodes.append(helper.make_node("Identity", [value], [inner.input[0].name]))
-        self._container.nodes.extend(inner.node)
-        self._container.initializers.extend(inner.initializer)
-        self._container.node_domain_version_pair_sets.add(("", self.opset))
-        return [output.name for output in inner.output]
+    def call(self, function: Function, value: str) -> list[str]:
+        """Return the outputs of a function, which the model will contain."""
+        name = self._name("Network")
+        self._container.local_functions[_DOMAIN, name] = function
+        outputs = [self._name("network") for _ in function.outputs]
+        options = {"op_domain": _DOMAIN, "op_version": 1, "name": self._name("network")}
+        self._container.add_node(name, [value], outputs, **options)
+        return outputs

@@ -12,6 +12,7 @@ from onnx import GraphProto, defs
 
 from skae import engine
 from skae._contracts import ErrorFunction
+from skae.onnx._graph import Function
 
 import tensorflow as tf  # isort: skip
 import tf2onnx  # isort: skip
@@ -21,10 +22,10 @@ _LATEST = 18
 _SELU_ALPHA, _SELU_SCALE = 1.6732632423543772, 1.0507009873554805
 
 
-def network_graph(
+def network_function(
     network: engine.DeferredNetwork, part: str, error: ErrorFunction | None, opset: int
-) -> GraphProto:
-    """Return a network as a graph of one input, the rows.
+) -> Function:
+    """Return a network as a function of one input, the rows.
 
     Parameters
     ----------
@@ -39,7 +40,7 @@ def network_graph(
     NotImplementedError
         If ONNX has no operator for what a layer computes; it names the layer.
     """
-    function, spec = engine.inference(network, part, error)
+    function, spec, layers = engine.inference(network, part, error)
     opset = min(opset, _LATEST)
     with _quiet():
         model, _ = tf2onnx.convert.from_function(
@@ -48,8 +49,8 @@ def network_graph(
             opset=opset,
             custom_op_handlers={name: (handle, []) for name, handle in _HANDLERS.items()},
         )
-    _check(model.graph, opset)
-    return model.graph
+    _check(model.graph, layers, opset)
+    return Function(model.graph, opset)
 
 
 @contextmanager
@@ -65,15 +66,18 @@ def _quiet() -> Iterator[None]:
         root.handlers[:] = handlers
 
 
-def _check(graph: GraphProto, opset: int) -> None:
+def _check(graph: GraphProto, layers: list[str], opset: int) -> None:
+    """Raise an error for a node that tf2onnx has left as it was."""
     for node in _nodes(graph):
         if node.domain in ("", "ai.onnx") and defs.has(node.op_type, opset, ""):
             continue
-        *layers, operation = node.name.split("/")
-        place = f"The layer {'/'.join(layers)!r}" if layers else "A layer"
+        # The name is the path of layers, and Keras numbers their calls.
+        path = [name for part in node.name.split("/") for name in (part.rpartition("_")[0], part)]
+        layer = next((name for name in reversed(path) if name in layers), None)
+        place = "The error function" if layer is None else f"The layer {layer!r}"
         raise NotImplementedError(
-            f"{place} computes {operation!r}, an operation {node.op_type!r} of TensorFlow that "
-            f"can't be written in ONNX (opset {opset}); replace the layer, or serve the pickle."
+            f"{place} can't be converted to ONNX, which has nothing like TensorFlow's operation "
+            f"{node.op_type!r} ({node.name}); write it with other operations."
         )
 
 

@@ -3,17 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from skae import scores
 from skae._statistics import Floats
-from skae.onnx._graph import DOUBLE, INT64, Graph
+from skae.onnx._graph import DOUBLE, Graph
 
 
-def score_nodes(graph: Graph, score: Any, X: str, residuals: str) -> str:
-    """Return the anomaly score of samples and residuals in the units of the network.
+class Evidence(NamedTuple):
+    """Samples and residuals in the units of the network."""
+
+    X: str
+    residuals: str
+
+
+def score_nodes(graph: Graph, score: Any, evidence: Evidence) -> str:
+    """Return the anomaly score of samples.
 
     Raises
     ------
@@ -25,28 +32,28 @@ def score_nodes(graph: Graph, score: Any, X: str, residuals: str) -> str:
             f"anomaly_score={score!r} is user-defined and can't be converted to ONNX; use one of "
             f"{['error', *scores.NAMED]}."
         )
-    return _SCORES[type(score)](graph, score, X, residuals)
+    return _SCORES[type(score)](graph, score, evidence)
 
 
-def _combined(graph: Graph, score: Any, X: str, residuals: str) -> str:
-    parts = [score_nodes(graph, part, X, residuals) for part in score.scores_]
+def _combined(graph: Graph, score: Any, evidence: Evidence) -> str:
+    parts = [score_nodes(graph, part, evidence) for part in score.scores_]
     return str(graph.add("Add", *parts))
 
 
-def _mahalanobis(graph: Graph, score: Any, X: str, residuals: str) -> str:
-    centred = graph.add("Sub", residuals, score.location_)
+def _mahalanobis(graph: Graph, score: Any, evidence: Evidence) -> str:
+    centred = graph.add("Sub", evidence.residuals, score.location_)
     is_diagonal = score.whitening_.ndim == 1
     whitened = graph.add("Mul" if is_diagonal else "MatMul", centred, score.whitening_)
     squares = graph.row_sums(graph.add("Mul", whitened, whitened))
     return _logarithm(graph, squares, score.median_)
 
 
-def _neighbors(graph: Graph, score: Any, X: str, residuals: str) -> str:
+def _neighbors(graph: Graph, score: Any, evidence: Evidence) -> str:
     kept = score.neighbors_
-    products = graph.add("MatMul", X, np.ascontiguousarray(kept.T))
+    products = graph.add("MatMul", evidence.X, np.ascontiguousarray(kept.T))
     doubled = graph.add("Mul", products, 2.0)
     squares = graph.add("Sub", np.einsum("ij,ij->i", kept, kept), doubled)
-    norms = graph.row_sums(graph.add("Mul", X, X))
+    norms = graph.row_sums(graph.add("Mul", evidence.X, evidence.X))
     nearest = graph.row_sums(_nearest(graph, score, squares))
     squares = graph.add("Max", graph.add("Add", norms, nearest), 0.0)
     return _logarithm(graph, squares, score.median_)
@@ -73,7 +80,7 @@ def _logarithm(graph: Graph, squares: str, median: float) -> str:
     return str(graph.add("Log", graph.add("Add", ratio, 1.0)))
 
 
-_SCORES: dict[type, Callable[[Graph, Any, str, str], str]] = {
+_SCORES: dict[type, Callable[[Graph, Any, Evidence], str]] = {
     scores.CombinedScore: _combined,
     scores.MahalanobisScore: _mahalanobis,
     scores.NeighborScore: _neighbors,
@@ -98,7 +105,7 @@ def p_value_nodes(graph: Graph, found: str, reference: Floats, counts: Floats) -
     ordered = np.full(2**n_steps, np.inf)
     ordered[1 : len(reference) + 1] = reference[order]
     ordered_name = graph.constant(ordered)
-    place = graph.cast(graph.add("Mul", found, 0.0), INT64)
+    place: Any = np.int64(0)
     for step in 2 ** np.arange(n_steps)[::-1]:
         ahead = graph.add("Add", place, np.int64(step))
         is_less = graph.add("Less", graph.add("Gather", ordered_name, ahead), found)

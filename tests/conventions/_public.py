@@ -18,6 +18,7 @@ SUBPACKAGES = (
     "monitoring",
     "networks",
     "noise",
+    "onnx",
     "scores",
     "thresholds",
 )
@@ -28,6 +29,7 @@ SEAMS = {
         "Stream",
         "chosen_device",
         "freeze",
+        "inference",
         "is_stream",
         "run",
         "run_errors",
@@ -36,6 +38,7 @@ SEAMS = {
     },
     "skae.networks": {"accepted_options", "build", "posterior"},
     "skae.noise": {"make_noise"},
+    "skae.onnx": {"OnnxHooks"},
     "skae.thresholds": {"resolve_threshold"},
 }
 
