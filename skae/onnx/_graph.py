@@ -15,7 +15,7 @@ _DOMAIN = "skae"
 
 
 class Function:
-    """A graph as a function of the model, with an opset of its own, as skl2onnx reads it.
+    """A graph as a function of the model, as skl2onnx reads it.
 
     skl2onnx can't sort nodes that leave out an optional input or have a body, as those of
     recurrent layers; the body of a function is in order and stays as it is.
@@ -24,6 +24,7 @@ class Function:
     ----------
     graph : onnx.GraphProto
     opset : int
+        That of the model.
     """
 
     def __init__(self, graph: GraphProto, opset: int) -> None:
@@ -55,6 +56,7 @@ class Graph:
     def __init__(self, scope: Any, container: Any) -> None:
         self._scope, self._container = scope, container
         self.opset = container.target_opset
+        container.node_domain_version_pair_sets.add(("", self.opset))
 
     def _name(self, seed: str) -> str:
         return str(self._scope.get_unique_variable_name(seed))
@@ -62,7 +64,8 @@ class Graph:
     def constant(self, value: Any, seed: str = "constant") -> str:
         """Return the name of a new constant."""
         name = self._name(seed)
-        self._container.add_initializer(name, None, None, numpy_helper.from_array(value))
+        # Not by `add_initializer`: equal values would be one, the default of an input among them.
+        self._container.initializers.append(numpy_helper.from_array(value, name))
         return name
 
     def optional_input(self, seed: str, value: float) -> str:

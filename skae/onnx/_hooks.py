@@ -35,6 +35,7 @@ class OnnxHooks:
         Returns
         -------
         parser : callable
+            Called with a scope and the inputs.
         """
         return partial(_part("declare_outputs"), self)
 
@@ -44,6 +45,7 @@ class OnnxHooks:
         Returns
         -------
         shape_calculator : callable
+            Called with an operator.
         """
         return partial(_part("set_types"), self)
 
@@ -53,6 +55,7 @@ class OnnxHooks:
         Returns
         -------
         converter : callable
+            Called with a scope, an operator and a container.
         """
         return partial(_part("convert"), self)
 

@@ -17,7 +17,7 @@ from skae.onnx._graph import Function
 import tensorflow as tf  # isort: skip
 import tf2onnx  # isort: skip
 
-# The latest that tf2onnx writes.
+# The latest that tf2onnx writes; its operators mean the same in those that skl2onnx writes.
 _LATEST = 18
 _SELU_ALPHA, _SELU_SCALE = 1.6732632423543772, 1.0507009873554805
 
@@ -41,12 +41,11 @@ def network_function(
         If ONNX has no operator for what a layer computes; it names the layer.
     """
     function, spec, layers = engine.inference(network, part, error)
-    opset = min(opset, _LATEST)
     with _quiet():
         model, _ = tf2onnx.convert.from_function(
             tf.function(function, input_signature=[spec]),
             input_signature=[spec],
-            opset=opset,
+            opset=min(opset, _LATEST),
             custom_op_handlers={name: (handle, []) for name, handle in _HANDLERS.items()},
         )
     _check(model.graph, layers, opset)
