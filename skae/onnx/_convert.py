@@ -5,10 +5,8 @@ from __future__ import annotations
 import math
 from typing import Any
 
-import keras
 import numpy as np
 import skl2onnx
-from onnx import helper
 from skl2onnx.common.data_types import DoubleTensorType, FloatTensorType, Int64TensorType
 from sklearn.base import is_outlier_detector, is_regressor
 from sklearn.utils.validation import check_is_fitted
@@ -16,7 +14,7 @@ from sklearn.utils.validation import check_is_fitted
 from skae._contracts import Shape
 from skae.onnx._graph import DOUBLE, FLOAT, Graph
 from skae.onnx._hooks import Inverse
-from skae.onnx._network import network_function
+from skae.onnx._network import input_type, network_function
 from skae.onnx._scores import Evidence, p_value_nodes, score_nodes
 
 # As `skae.estimators._scaling` clips.
@@ -88,19 +86,15 @@ def _joined(graph: Graph, inputs: Any) -> str:
 def _standardized(graph: Graph, estimator: Any, X: str) -> tuple[str, str]:
     """Return samples in the units of the network: flat ones of float64, and its inputs."""
     flat = graph.rows(X, [math.prod(estimator._input_shape)])
-    scaler, floating = estimator.scaler_, helper.np_dtype_to_tensor_dtype(_floating())
+    scaler = estimator.scaler_
     if scaler is not None:
         centred = graph.add("Sub", flat, scaler.mean_)
         scaled = graph.add("Div", centred, scaler.scale_)
         flat = graph.add("Clip", scaled, -_LARGEST, _LARGEST)
-    inputs = graph.cast(flat, floating)
+    inputs = graph.cast(flat, input_type())
     if scaler is not None:
         flat = graph.cast(inputs, DOUBLE)
     return flat, graph.rows(inputs, estimator._input_shape)
-
-
-def _floating() -> np.dtype[Any]:
-    return np.dtype(keras.config.floatx())
 
 
 def _mapped(graph: Graph, estimator: Any, X: str) -> str:
@@ -108,8 +102,8 @@ def _mapped(graph: Graph, estimator: Any, X: str) -> str:
     scaler = None
     if isinstance(estimator, Inverse):
         fitted, part = estimator.transformer, "decoder"
-        codes = graph.cast(X, helper.np_dtype_to_tensor_dtype(_floating()))
-        inputs, scaler = graph.rows(codes, fitted._code_shape), fitted._output_scaler
+        inputs = graph.rows(graph.cast(X, input_type()), fitted._code_shape)
+        scaler = fitted._output_scaler
     else:
         fitted, part = estimator, "encoder"
         inputs = _standardized(graph, fitted, X)[1]

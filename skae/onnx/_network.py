@@ -7,15 +7,16 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
+import skae._tensorflow  # noqa: F401  isort: skip
+import keras
 import numpy as np
-from onnx import GraphProto, defs
+import tensorflow as tf
+import tf2onnx
+from onnx import GraphProto, defs, helper
 
 from skae import engine
 from skae._contracts import ErrorFunction
 from skae.onnx._graph import Function
-
-import tensorflow as tf  # isort: skip
-import tf2onnx  # isort: skip
 
 # The latest that tf2onnx writes; its operators mean the same in those that skl2onnx writes.
 _LATEST = 18
@@ -50,6 +51,11 @@ def network_function(
         )
     _check(model.graph, layers, opset)
     return Function(model.graph, opset)
+
+
+def input_type() -> int:
+    """Return the type of a network's inputs, as ONNX numbers it."""
+    return int(helper.np_dtype_to_tensor_dtype(np.dtype(keras.config.floatx())))
 
 
 @contextmanager
