@@ -43,12 +43,15 @@ class Task:
         None for the output itself.
     per : {"row", "value"}
     jit_compile : bool
+    exact : bool, default=False
+        Whether a stack of dense layers computes in float64, as errors always do.
     """
 
     part: str
     error: ErrorFunction | None
     per: str
     jit_compile: bool
+    exact: bool = False
 
     def name(self, shape: tuple[int, ...]) -> tuple[Hashable, bool]:
         """Return a key of this task, and whether it determines the task."""
@@ -57,7 +60,7 @@ class Task:
             error = keys.of(self.error)
         except UnshareableError:  # the same object is the same error
             error = _Identity(self.error)
-        name = ("score", self.part, error, self.per, self.jit_compile, shape)
+        name = ("score", self.part, error, self.per, self.jit_compile, self.exact, shape)
         return name, not keys.has_user_code
 
     def measure(self, targets: Any, outputs: Any) -> Any:
@@ -114,7 +117,12 @@ def _ones(n: int) -> FloatArray:
 
 
 def run(
-    network: DeferredNetwork, X: Any, part: str = "model", *, jit_compile: bool | str = "auto"
+    network: DeferredNetwork,
+    X: Any,
+    part: str = "model",
+    *,
+    jit_compile: bool | str = "auto",
+    exact: bool = False,
 ) -> FloatArray:
     """Return the output of a network for the rows of `X`, in inference mode.
 
@@ -127,12 +135,15 @@ def run(
     jit_compile : bool or "auto", default="auto"
         Whether XLA compiles the program. "auto" leaves it out: for one way through the data,
         TensorFlow's fused kernels are as fast, take any number of rows, and need no compiling.
+    exact : bool, default=False
+        Whether a stack of dense layers computes many rows in float64, too, as it does few ones:
+        the output of a row then doesn't depend on the number of rows.
 
     Returns
     -------
     outputs : ndarray of shape (n_samples, ...)
     """
-    return _score(network, X, Task(part, None, "value", jit_compile is True))
+    return _score(network, X, Task(part, None, "value", jit_compile is True, exact))
 
 
 def run_errors(
@@ -261,7 +272,8 @@ def _traced(network: DeferredNetwork, shape: tuple[int, ...], task: Task) -> Cal
     variables = network.variables
     model = network.view(task.part)
     # As few rows are measured in NumPy: a row that lies on a detector's threshold stays there.
-    exact = task.error is not None and dense_stack(model, variables) is not None
+    is_exact = task.exact or task.error is not None
+    exact = is_exact and dense_stack(model, variables) is not None
 
     def score(*arguments: Any) -> tuple[Any]:
         weights, rows = arguments[:-1], arguments[-1]

@@ -73,7 +73,9 @@ def _evidence(
     for start in range(0, max(len(X), 1), size):
         rows = X[start : start + size]
         inputs = detector._network_inputs(rows)[:]
-        outputs = engine.run(detector._deferred, inputs, "model", jit_compile=detector.jit_compile)
+        outputs = engine.run(
+            detector._deferred, inputs, jit_compile=detector.jit_compile, exact=True
+        )
         flat = inputs.reshape(rows.shape).astype(np.float64)
         yield flat, flat - outputs.reshape(rows.shape)
 
