@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
@@ -49,30 +50,30 @@ def _mahalanobis(graph: Graph, score: Any, evidence: Evidence) -> str:
 
 
 def _neighbors(graph: Graph, score: Any, evidence: Evidence) -> str:
-    kept = score.neighbors_
-    products = graph.add("MatMul", evidence.X, np.ascontiguousarray(kept.T))
-    doubled = graph.add("Mul", products, 2.0)
+    center = score.neighbors_.mean(axis=0)
+    kept = score.neighbors_ - center
+    rows = graph.add("Sub", evidence.X, center)
+    doubled = graph.add("Mul", graph.add("MatMul", rows, np.ascontiguousarray(kept.T)), 2.0)
     squares = graph.add("Sub", np.einsum("ij,ij->i", kept, kept), doubled)
-    norms = graph.row_sums(graph.add("Mul", evidence.X, evidence.X))
-    nearest = graph.row_sums(_nearest(graph, score, squares))
-    squares = graph.add("Max", graph.add("Add", norms, nearest), 0.0)
-    return _logarithm(graph, squares, score.median_)
+    chosen = graph.add("Gather", kept, _chosen(graph, score, squares))
+    differences = graph.add("Sub", rows, graph.rows(chosen, [kept.shape[1]]))
+    nearest = graph.row_sums(graph.add("Mul", differences, differences))
+    return _logarithm(graph, nearest, score.median_)
 
 
-def _nearest(graph: Graph, score: Any, squares: str) -> str:
-    """Return a column with the value at which those up to it count for the rank."""
-    is_plain = bool((score.counts_ == 1).all())
-    n_sorted = score.rank if is_plain else len(score.counts_)
+def _chosen(graph: Graph, score: Any, squares: str) -> str:
+    """Return, as a column, the neighbor at which those up to it have the fraction of all counts."""
+    counts, wanted = score.counts_, score.fraction_ * score.counts_.sum()
+    is_plain = bool((counts == counts[0]).all())
+    n_sorted = math.ceil(score.fraction_ * len(counts)) if is_plain else len(counts)
     # Equal values are sorted by their place, as by a stable sort.
     size = np.array([n_sorted], np.int64)
-    values, order = graph.add("TopK", squares, size, n_outputs=2, largest=0, axis=1)
+    _, order = graph.add("TopK", squares, size, n_outputs=2, largest=0, axis=1)
     if is_plain:
-        return str(graph.add("Gather", values, np.array([n_sorted - 1], np.int64), axis=1))
-    counts = graph.add("Gather", score.counts_, order)
-    totals = graph.add("CumSum", counts, np.array(1, np.int64))
-    is_reached = graph.cast(graph.add("GreaterOrEqual", totals, float(score.rank)), DOUBLE)
-    place = graph.add("ArgMax", is_reached, axis=1)
-    return str(graph.add("GatherElements", values, place, axis=1))
+        return str(graph.add("Gather", order, np.array([n_sorted - 1], np.int64), axis=1))
+    totals = graph.add("CumSum", graph.add("Gather", counts, order), np.array(1, np.int64))
+    is_reached = graph.cast(graph.add("GreaterOrEqual", totals, wanted), DOUBLE)
+    return str(graph.add("GatherElements", order, graph.add("ArgMax", is_reached, axis=1), axis=1))
 
 
 def _logarithm(graph: Graph, squares: str, median: float) -> str:
