@@ -1,6 +1,6 @@
 # /// script
 # requires-python = ">=3.11"
-# dependencies = ["fastapi>=0.115", "numpy>=2.0", "onnxruntime>=1.20", "uvicorn>=0.30"]
+# dependencies = ["fastapi>=0.115", "numpy>=2.0", "onnxruntime>=1.22", "uvicorn>=0.30"]
 # ///
 """Serve the ONNX file of a detector over HTTP, without TensorFlow, scikit-learn and skae.
 

@@ -103,7 +103,7 @@ def test_the_threshold_is_an_optional_input(calibrated, unseen):
     assert not np.array_equal(moved["label"], outputs(model, unseen)["label"])
 
 
-@pytest.mark.parametrize("opset", [15, 18, 22])
+@pytest.mark.parametrize("opset", [15, 18, 21])
 def test_opsets(opset, calibrated, unseen):
     model = to_onnx(calibrated, unseen[:1], target_opset=opset)
     assert {each.version for each in model.opset_import if each.domain == ""} <= {*range(opset + 1)}
