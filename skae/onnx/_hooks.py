@@ -85,6 +85,8 @@ def inverse_to_onnx(transformer: Any, target_opset: int | None = None) -> Any:
 
     Raises
     ------
+    TypeError
+        If `transformer` is none of skae.
     ImportError
         If the packages of the extra ``skae[onnx]`` are not installed.
     NotImplementedError
@@ -101,5 +103,10 @@ def inverse_to_onnx(transformer: Any, target_opset: int | None = None) -> Any:
     >>> [output.name for output in model.graph.output]
     ['samples']
     """
+    if not (isinstance(transformer, OnnxHooks) and hasattr(transformer, "inverse_transform")):
+        raise TypeError(
+            f"transformer={transformer!r} is no transformer of skae; pass an "
+            "AutoencoderTransformer or VariationalAutoencoder, of a pipeline its step."
+        )
     check_is_fitted(transformer)
     return _part("convert_inverse")(Inverse(transformer), target_opset)

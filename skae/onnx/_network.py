@@ -42,7 +42,7 @@ def network_function(
         If ONNX has no operator for what a layer computes; it names the layer.
     """
     function, spec, layers = engine.inference(network, part, error)
-    with _quiet():
+    with _logged() as errors:
         model, _ = tf2onnx.convert.from_function(
             tf.function(function, input_signature=[spec]),
             input_signature=[spec],
@@ -50,6 +50,8 @@ def network_function(
             custom_op_handlers={name: (handle, []) for name, handle in _HANDLERS.items()},
         )
     _check(model.graph, layers, opset)
+    if errors:
+        raise NotImplementedError(f"tf2onnx can't convert the network to ONNX: {errors[0]}")
     return Function(model.graph, opset)
 
 
@@ -59,16 +61,22 @@ def input_type() -> int:
 
 
 @contextmanager
-def _quiet() -> Iterator[None]:
-    """Keep tf2onnx from logging what raises an error afterwards, and from configuring logging."""
-    root = logging.getLogger()
-    before, handlers = root.manager.disable, root.handlers[:]
-    logging.disable(logging.CRITICAL)
+def _logged() -> Iterator[list[str]]:
+    """Yield what tf2onnx logs as errors instead of raising them, and keep it from warning."""
+    root, logger, errors = logging.getLogger(), logging.getLogger("tf2onnx"), list[str]()
+    before, handlers, propagates = root.manager.disable, root.handlers[:], logger.propagate
+    handler = logging.Handler(logging.ERROR)
+    handler.emit = lambda record: errors.append(record.getMessage())  # type: ignore[method-assign]
+    logger.addHandler(handler)
+    logger.propagate = False
+    logging.disable(logging.WARNING)
     try:
-        yield
+        yield errors
     finally:
         logging.disable(before)
-        root.handlers[:] = handlers
+        logger.propagate = propagates
+        logger.removeHandler(handler)
+        root.handlers[:] = handlers  # it configures logging
 
 
 def _check(graph: GraphProto, layers: list[str], opset: int) -> None:

@@ -121,6 +121,12 @@ def test_an_estimator_has_to_be_fitted(table):
         inverse_to_onnx(AutoencoderTransformer())
 
 
+@pytest.mark.parametrize("other", [StandardScaler(), detector()], ids=["scaler", "detector"])
+def test_only_transformers_have_a_way_back(other):
+    with pytest.raises(TypeError, match="is no transformer of skae; pass an AutoencoderTransf"):
+        inverse_to_onnx(other)
+
+
 @pytest.mark.parametrize("package", ["onnx", "skl2onnx", "tf2onnx"])
 def test_a_missing_package_is_named(package, table, monkeypatch):
     for module in [name for name in sys.modules if name.startswith("skae.onnx._")]:
