@@ -40,6 +40,7 @@ LONGEST = (
     "estimators/test_interrupted_fits.py",
     "estimators/test_deferred_fits.py",
     "estimators/test_search.py",
+    "onnx/test_detectors.py",
     "engine/test_sharing_of_settings.py",
     "engine/test_drawing.py",
     "engine/test_equality.py",
