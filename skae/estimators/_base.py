@@ -55,7 +55,7 @@ _EARLY_STOPPING_FRACTION = 0.1
 _STEPS = 1000
 
 
-class BaseAutoencoder(CallbackSupportMixin, OnnxHooks, KerasWrapper):
+class BaseAutoencoder(CallbackSupportMixin, KerasWrapper):
     """Base of all estimators: how they are trained, pickled and run."""
 
     _parameter_constraints: ClassVar[dict[str, Any]] = {
@@ -97,6 +97,9 @@ class BaseAutoencoder(CallbackSupportMixin, OnnxHooks, KerasWrapper):
     model_ = FittedModel("model")
     encoder_ = FittedModel("encoder")
     decoder_ = FittedModel("decoder")
+    onnx_parser = OnnxHooks.onnx_parser
+    onnx_shape_calculator = OnnxHooks.onnx_shape_calculator
+    onnx_converter = OnnxHooks.onnx_converter
     history_: dict[str, list[float]]
 
     # What a fit fixes; plain tuples, so that a pickle holds no type of skae's own.

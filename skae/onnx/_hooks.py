@@ -103,7 +103,7 @@ def inverse_to_onnx(transformer: Any, target_opset: int | None = None) -> Any:
     >>> [output.name for output in model.graph.output]
     ['samples']
     """
-    if not (isinstance(transformer, OnnxHooks) and hasattr(transformer, "inverse_transform")):
+    if not (hasattr(transformer, "onnx_converter") and hasattr(transformer, "inverse_transform")):
         raise TypeError(
             f"transformer={transformer!r} is no transformer of skae; pass an "
             "AutoencoderTransformer or VariationalAutoencoder, of a pipeline its step."
