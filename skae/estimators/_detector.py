@@ -245,7 +245,7 @@ class ReconstructionOutlierDetector(OutlierMixin, BaseAutoencoder):
             In (0, 1]; small is abnormal. ``(1 + n_higher) / (1 + n)``, where `n` samples that the
             network was not trained on gave the threshold and `n_higher` of them score as high or
             higher; each counts by its weight. A normal sample has a p-value of at most `p` with
-            a probability of at most `p` [2]_; after cross-fitting nearly so.
+            a probability of at most `p` (Bates et al.); after cross-fitting nearly so.
 
         Raises
         ------
@@ -269,9 +269,8 @@ class ReconstructionOutlierDetector(OutlierMixin, BaseAutoencoder):
         Returns
         -------
         mask : ndarray of bool of shape (n_samples,)
-            The samples that the procedure of Benjamini and Hochberg selects by their `p_values`
-            [2]_. None can be selected if there are fewer than about `1 / fdr` reference samples
-            for every outlier that the batch would need; see the user guide.
+            The samples that the procedure of Benjamini and Hochberg selects by their `p_values`.
+            To select `k` of `n` samples, it needs about ``n / (k * fdr)`` reference samples.
         """
         check_number("fdr", fdr, Interval(Real, 0, 1, closed="neither"))
         probabilities = self.p_values(X)
