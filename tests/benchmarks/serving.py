@@ -6,6 +6,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from functools import partial
 from itertools import pairwise
 from pathlib import Path
 
@@ -105,6 +106,61 @@ def _():
     from sklearn.ensemble import IsolationForest
 
     return _scored(IsolationForest(random_state=0))
+
+
+WRITE = """
+import joblib, numpy as np
+from skl2onnx import to_onnx
+from skae import ReconstructionOutlierDetector
+X = np.random.default_rng(0).normal(size=(500, 20))
+detector = ReconstructionOutlierDetector(epochs=1, random_state=0).fit(X)
+np.save("row.npy", X[:1])
+joblib.dump(detector, "detector.joblib")
+open("detector.onnx", "wb").write(to_onnx(detector, X[:1]).SerializeToString())
+"""
+# Each prints the seconds to the first answer, the peak of memory in MB, and the seconds of another.
+ANSWER = """
+import time
+start = time.perf_counter()
+import resource
+import numpy as np
+{load}
+row = np.load("row.npy")
+answer(row)
+first = time.perf_counter() - start
+memory = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+times = []
+for _ in range(2000):
+    start = time.perf_counter()
+    answer(row)
+    times.append(time.perf_counter() - start)
+print(first, memory, min(times))
+"""
+LOAD = {
+    "skae": """
+import onnxruntime
+session = onnxruntime.InferenceSession("detector.onnx")
+answer = lambda row: session.run(["decision"], {"X": row})
+""",
+    "pickle": """
+import joblib
+answer = joblib.load("detector.joblib").decision_function
+""",
+}
+
+
+def _answered(contender, place):
+    """Return a figure of a fresh process that reads a file and scores one row."""
+    with tempfile.TemporaryDirectory() as folder:
+        for code in (WRITE, ANSWER.format(load=LOAD[contender])):
+            command = [sys.executable, "-W", "ignore", "-c", code]
+            done = subprocess.run(command, cwd=folder, check=True, capture_output=True, text=True)
+    return float(done.stdout.split()[place])
+
+
+for _place, _case in enumerate(("onnx_first", "onnx_memory", "onnx_row")):
+    for _contender in LOAD:
+        measures(_case, _contender)(partial(_answered, _contender, _place))
 
 
 def _growth(fit, n):
