@@ -181,7 +181,13 @@ def chosen_calibration(detector: Any, rule: Any, data: FitData, mode: str) -> st
     is_conformal = isinstance(rule, thresholds.ConformalThreshold)
     chosen = detector.calibration
     if chosen == "auto" and is_conformal:
-        chosen = _AUTO_FOLDS if data.validation is None else "held_out"
+        chosen = "held_out" if data.validation is not None else _AUTO_FOLDS
+        if chosen == _AUTO_FOLDS and (mode == "partial" or not isinstance(data.samples, Samples)):
+            raise ValueError(
+                "threshold='conformal' needs samples that the network is not trained on, and there "
+                "are no folds of batches or in partial_fit; set validation_split or pass X_val, or "
+                "train with another threshold and recalibrate with threshold='conformal'."
+            )
     elif chosen == "auto":
         cross_fits = mode != "partial" and _cross_fits(detector, rule, data)
         chosen = _AUTO_FOLDS if cross_fits else "training"

@@ -73,6 +73,18 @@ def test_a_conformal_threshold_needs_unseen_samples(threshold, normal):
         detector(threshold=threshold, validation_split=0.1).fit(normal)
 
 
+def test_a_conformal_threshold_says_what_to_do_where_there_are_no_folds(normal):
+    conformal = detector(threshold="conformal")
+    for train in (
+        lambda: conformal.fit(lambda: iter([normal])),
+        lambda: conformal.partial_fit(normal),
+    ):
+        with pytest.raises(ValueError, match=r"threshold='conformal' needs .* recalibrate"):
+            train()
+    other = detector().partial_fit(normal).set_params(threshold="conformal").recalibrate(normal)
+    assert other.threshold_ == ConformalThreshold().threshold(other.calibration_errors_)
+
+
 def test_options_of_the_conformal_threshold_are_routed(normal):
     fitted = detector(threshold="conformal", threshold__false_alarm_rate=0.2).fit(normal)
     rule = ConformalThreshold(false_alarm_rate=0.2)
