@@ -291,7 +291,9 @@ def compile_arguments(wrapper: Any) -> dict[str, Any]:
             f"{_NAMES['compile arguments']}; pass an object, such as keras.optimizers.Adam(1e-2)."
         )
     compiled = {k.removeprefix("compile__"): v for k, v in params.items() if k[:9] == "compile__"}
-    return {**plain, "optimizer": keras.optimizers.get(plain["optimizer"]), **compiled}
+    chosen = plain["optimizer"]
+    made = chosen() if isinstance(chosen, type) else keras.optimizers.get(chosen)
+    return {**plain, "optimizer": made, **compiled}
 
 
 def made_callbacks(wrapper: Any) -> list[Any]:

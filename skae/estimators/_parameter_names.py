@@ -174,8 +174,10 @@ def _refuse_arguments_of_objects(parameter: str, value: Any, arguments: dict[str
 
 
 def _found(parameter: str, name: str) -> Any:
-    """Return the Keras object with a name."""
+    """Return the Keras object with a name, or the class of an optimizer."""
     module = _MODULES[parameter]
+    if parameter == "optimizer" and optimizer_class(name):
+        return optimizer_class(name)
     if parameter == "metrics" and name in ("acc", "accuracy", "crossentropy", "ce"):
         return name  # Keras chooses the metric by the targets
     try:
@@ -201,13 +203,30 @@ def _class_of(parameter: str, value: Any) -> type | None:
     found = _found(parameter, value)
     if parameter == "loss" and inspect.isfunction(found):
         return next((kind for kind in _losses() if kind().fn is found), None)
-    return type(found)
+    return found if inspect.isclass(found) else type(found)
 
 
 def _losses() -> list[Any]:
     """Return the Keras losses that also exist as a function."""
     found = [each for each in vars(keras.losses).values() if inspect.isclass(each)]
     return [kind for kind in found if kind is not keras.losses.Loss and hasattr(kind(), "fn")]
+
+
+def optimizer_class(name: Any) -> type | None:
+    """Return the class of Keras that a name in any case means; None for other values."""
+    if not isinstance(name, str):
+        return None
+    for each, kind in vars(keras.optimizers).items():
+        if each.lower() == name.lower() and inspect.isclass(kind) and _makes_itself(kind):
+            return kind
+    return None
+
+
+def _makes_itself(kind: type) -> bool:
+    """Return whether a class can be called without arguments."""
+    parameters = inspect.signature(kind).parameters.values()
+    kinds = inspect.Parameter.VAR_KEYWORD, inspect.Parameter.VAR_POSITIONAL
+    return all(p.default is not p.empty or p.kind in kinds for p in parameters)
 
 
 def with_arguments(loss: Any, arguments: dict[str, Any]) -> Any:

@@ -132,7 +132,8 @@ def loss_of(kind: Any, network: DeferredNetwork) -> Any:
     recipe = network.recipe
     if callable(recipe.builder):
         return network.expose().model.loss
-    return kind(model=recipe.builder, **recipe.compiled)._compile_arguments()["loss"]
+    others = {k: v for k, v in recipe.compiled.items() if not k.startswith("optimizer")}
+    return kind(model=recipe.builder, optimizer=None, **others)._compile_arguments()["loss"]
 
 
 def build_network(kind: Callable[..., KerasWrapper], recipe: Recipe) -> Network:

@@ -31,7 +31,7 @@ _BEFORE = {} if "scikeras" in sys.modules else {kind: dict(vars(kind)) for kind 
 from scikeras.wrappers import BaseWrapper  # noqa: E402
 
 from skae._private import compile_arguments  # noqa: E402
-from skae.estimators._parameter_names import with_arguments  # noqa: E402
+from skae.estimators._parameter_names import optimizer_class, with_arguments  # noqa: E402
 from skae.estimators._parameters import by_value, copied, same, unused_callbacks  # noqa: E402
 
 for _kind, _attributes in _BEFORE.items():
@@ -126,14 +126,16 @@ class KerasWrapper(BaseWrapper):
 
     def _compile_arguments(self) -> dict[str, Any]:
         """Return SciKeras's arguments for ``keras.Model.compile``, with copies of objects."""
-        loss = self.loss
+        loss, optimizer = self.loss, vars(self)["optimizer"]
         try:
             self.loss = with_arguments(loss, self._routed("loss"))
+            # SciKeras makes an object of a name to find its class, and Keras frees none of these
+            # completely: 65 kB stay.
+            self.optimizer = optimizer_class(optimizer) or optimizer
             arguments = compile_arguments(self)
         finally:
-            self.loss = loss
-        optimizer = arguments["optimizer"]
-        if optimizer is self.optimizer:
+            self.loss, self.optimizer = loss, optimizer
+        if arguments["optimizer"] is optimizer:
             arguments["optimizer"] = copied("optimizer", optimizer)
         if self.metrics is not None:
             # SciKeras makes objects of names, and Keras then reports "mae" under another name.
