@@ -17,6 +17,8 @@ from skae.onnx._hooks import Inverse
 from skae.onnx._network import input_type, network_function
 from skae.onnx._scores import Evidence, p_value_nodes, score_nodes
 
+# The first in which sums take their axes as an input.
+_FIRST_OPSET = 13
 # As `skae.estimators._scaling` clips.
 _LARGEST = 1e9
 
@@ -38,6 +40,11 @@ def set_types(estimator: Any, operator: Any) -> None:
 
 def convert(estimator: Any, scope: Any, operator: Any, container: Any) -> None:
     """Add the nodes of an estimator to a graph of skl2onnx."""
+    if container.target_opset < _FIRST_OPSET:
+        raise NotImplementedError(
+            f"Converting {type(estimator).__name__} needs opset {_FIRST_OPSET} or a later one, got "
+            f"target_opset={container.target_opset}."
+        )
     graph = Graph(scope, container)
     X = _joined(graph, operator.inputs)
     is_detector = is_outlier_detector(estimator)

@@ -112,4 +112,5 @@ def p_value_nodes(graph: Graph, found: str, reference: Floats, counts: Floats) -
         is_less = graph.add("Less", graph.add("Gather", ordered_name, ahead), found)
         place = graph.add("Where", is_less, ahead, place)
     p_values = (1.0 + below[-1] - below) / (1.0 + below[-1])
-    return str(graph.add("Gather", p_values, place))
+    p_value = graph.add("Gather", p_values, place)
+    return str(graph.add("Where", graph.add("IsNaN", found), np.nan, p_value))
