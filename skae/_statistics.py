@@ -30,6 +30,19 @@ def counts_of(sample_weight: FloatVector) -> FloatVector:
     return sample_weight
 
 
+def effective_counts(sample_weight: Floats) -> FloatVector:
+    """Return weights that sum to their effective sample size, ``sum(w) ** 2 / sum(w ** 2)``.
+
+    Parameters
+    ----------
+    sample_weight : ndarray of shape (n_samples,)
+        Positive.
+    """
+    relative = sample_weight / sample_weight.max()
+    counts: FloatVector = relative * (relative.sum() / (relative**2).sum())
+    return counts
+
+
 def ranked(
     values: FloatVector, counts: FloatVector, level: float
 ) -> tuple[FloatVector, FloatVector, FloatVector]:

@@ -21,9 +21,9 @@ def trusted_types() -> list[str]:
     >>> "skae.scores._combined.CombinedScore" in skae.trusted_types()
     True
     """
-    from skae import estimators, scores, thresholds
+    from skae import estimators, monitoring, scores, thresholds
 
-    rooms = (estimators, scores, thresholds)
+    rooms = (estimators, monitoring, scores, thresholds)
     found = [getattr(room, name) for room in rooms for name in room.__all__]
     types = [each for each in found if isinstance(each, type)]
     return sorted(f"{each.__module__}.{each.__qualname__}" for each in types)

@@ -57,7 +57,7 @@ class DriftMonitor(BaseEstimator):
     history_ : DataFrame
         For every batch its number of samples "n_samples", the mean anomaly score "mean_score", the
         median p-value "median_p_value" (0.5 without a change, near 0 if most samples look
-        abnormal), the fraction "flagged" below ``detector.offset_`` (NaN without one), and
+        abnormal), the fraction "flagged" that ``detector.predict`` labels -1, and
         "log10_martingale", the largest capital in it.
 
     See Also
@@ -133,10 +133,10 @@ class DriftMonitor(BaseEstimator):
         scores = self._anomaly(X)
         if not len(scores):
             raise ValueError("X has no samples; skip empty batches.")
+        predict = getattr(self.detector, "predict", None)
+        flagged = math.nan if predict is None else float((np.asarray(predict(X)) == -1).mean())
         p_values = np.concatenate(list(self._ranked(scores)))
         largest = max(self._bet(p) for p in p_values)
-        offset = getattr(self.detector, "offset_", math.nan)
-        flagged = math.nan if math.isnan(offset) else float((-scores < offset).mean())
         self._rows.append(
             {
                 "n_samples": len(scores),

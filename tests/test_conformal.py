@@ -85,8 +85,18 @@ def test_a_weight_counts_like_copies(rng):
         conformal_p_values(new, scores, copies.astype(float)),
         conformal_p_values(new, repeated, np.ones(len(repeated))),
     )
-    rule = ConformalThreshold(false_alarm_rate=0.1)
-    assert rule.threshold(scores, copies) == rule.threshold(repeated)
+
+
+@pytest.mark.parametrize("weight", [1e-6, 1.0, 1e6])
+def test_equal_weights_change_no_threshold(weight, rng):
+    errors, rule = rng.gamma(2, size=100), ConformalThreshold()
+    assert rule.threshold(errors, np.full(100, weight)) == rule.threshold(errors)
+
+
+def test_unequal_weights_count_by_their_effective_sample_size(rng):
+    errors, weight = rng.gamma(2, size=100), np.repeat([1.0, 1e-9], [44, 56])
+    with pytest.raises(ValueError, match="at least 45 samples .* got 44"):
+        ConformalThreshold().threshold(errors, weight)
 
 
 def test_the_threshold_of_ties_flags_no_more_than_it_may():

@@ -6,7 +6,11 @@ import numpy as np
 import pytest
 from scipy.stats import kstest
 from sklearn.base import BaseEstimator, clone
+from sklearn.ensemble import IsolationForest
 from sklearn.exceptions import NotFittedError
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
+from sklearn.svm import OneClassSVM
 
 from skae import ReconstructionOutlierDetector
 from skae.exceptions import DriftWarning
@@ -17,10 +21,11 @@ from skae.monitoring import DriftMonitor
 class Distance(BaseEstimator):
     """A detector with a score in closed form."""
 
-    offset_ = -2.0
-
     def score_samples(self, X):
         return -np.abs(X).sum(axis=1)
+
+    def predict(self, X):
+        return np.where(self.score_samples(X) < -2, -1, 1)
 
 
 def monitored(batches, n_reference=200, seed=0, **params):
@@ -128,6 +133,37 @@ def test_a_broken_night_is_warned_of_before_it_changes_anything(detector_and_row
         broken.partial_fit(rows[300:] * 1e4)
     np.testing.assert_array_equal(broken.score_samples(rows), before[0])
     assert broken.threshold_ == before[1]
+
+
+@pytest.mark.parametrize(("n_features", "n_samples"), [(8, 20), (40, 20), (60, 30)])
+def test_small_batches_are_not_warned_of(n_features, n_samples):
+    rng = np.random.default_rng(0)
+    mixing = rng.normal(size=(n_features // 3, n_features))
+    detector = ReconstructionOutlierDetector(random_state=0)
+    for _ in range(8):
+        rows = rng.normal(size=(n_samples, len(mixing))) @ mixing
+        detector.partial_fit(rows + 0.3 * rng.normal(size=rows.shape))
+
+
+def test_few_reference_samples_and_weights_still_warn(detector_and_rows):
+    detector, rows = detector_and_rows
+    few = pickle.loads(pickle.dumps(detector)).recalibrate(rows[300:310])
+    with pytest.raises(DriftWarning):
+        few.partial_fit(rows[300:] * 1e4)
+    weight = np.repeat([1e-3, 1.0], [60, 40])
+    mostly = np.where(weight[:, None] == 1, rows[300:] * 1e4, rows[300:])
+    with pytest.raises(DriftWarning):
+        pickle.loads(pickle.dumps(detector)).partial_fit(mostly, sample_weight=weight)
+
+
+@pytest.mark.parametrize("kind", ["pipeline", "one-class SVM"])
+def test_other_detectors_can_be_monitored(kind, rng):
+    rows = rng.normal(size=(300, 3))
+    svm = OneClassSVM()
+    given = svm if kind != "pipeline" else make_pipeline(StandardScaler(), IsolationForest())
+    monitor = DriftMonitor(given.fit(rows[:100]), random_state=0).fit(rows[100:200])
+    monitor.update(rows[200:])
+    assert monitor.history_["flagged"][0] == (given.predict(rows[200:]) == -1).mean()
 
 
 def test_a_normal_night_is_not_warned_of(detector_and_rows):

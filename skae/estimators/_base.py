@@ -288,7 +288,7 @@ class BaseAutoencoder(CallbackSupportMixin, KerasWrapper):
             self.scaler_, self._output_scaler = learn_scalers(self, samples, shapes)
         elif self.scaler_ is not None:
             check_scaled_loss(self)
-        return FitData(samples, validation, self.noise, network)
+        return FitData(samples, validation, self.noise, network, X_val is not None)
 
     def _train(self, data: FitData, mode: Mode, bridge: Callable[[Any], Any]) -> None:
         """Train a new network, or the one that is there, and keep what is reported."""
@@ -359,7 +359,7 @@ def _n_epochs(fit: BaseAutoencoder, samples: Any, mode: Mode) -> int:
 def _plan(fit: BaseAutoencoder, epochs: int, initial_epoch: int) -> TrainingPlan:
     return TrainingPlan(
         epochs=epochs,
-        batch_size=fit.batch_size,
+        batch_size=int(fit.batch_size),
         shuffle=fit.shuffle,
         initial_epoch=initial_epoch,
         seed=fit._seed,

@@ -6,6 +6,7 @@ import inspect
 from numbers import Real
 from typing import Any
 
+import keras
 import numpy as np
 from sklearn.base import BaseEstimator
 from sklearn.model_selection import KFold
@@ -14,9 +15,10 @@ from skae import thresholds
 from skae._contracts import FloatArray, ThresholdRule
 from skae._messages import did_you_mean, warn
 from skae._sklearn import InvalidParameterError
-from skae._statistics import conformal_p_values, counts_of
+from skae._statistics import conformal_p_values, effective_counts, weighted_quantile
 from skae._validation import check_threshold
 from skae.estimators._base import BaseAutoencoder, held_out
+from skae.estimators._parameters import copied
 from skae.estimators._samples import FitData, Samples
 from skae.estimators._scores import anomaly_scores, learn_score
 from skae.exceptions import DriftWarning, ThresholdWarning
@@ -30,6 +32,7 @@ _AUTO_FOLDS = 5
 _ABNORMAL = 0.01
 # With fewer samples to compare with, a small batch may look so by chance.
 _ENOUGH = 20
+_MANY_TIMES = 4
 
 
 def threshold_rule(detector: Any) -> ThresholdRule:
@@ -102,7 +105,8 @@ def calibrate(
 
 def _keep(detector: Any, errors: FloatArray, weight: Any, *, is_unseen: bool) -> None:
     detector.calibration_errors_ = errors
-    counts = np.ones(len(errors)) if weight is None else counts_of(np.asarray(weight, np.float64))
+    weighted = weight is not None
+    counts = effective_counts(np.asarray(weight, float)) if weighted else np.ones(len(errors))
     detector._reference = (errors, counts) if is_unseen else None
 
 
@@ -126,12 +130,18 @@ def recalibrate(
     _keep(detector, errors[is_normal], None, is_unseen=True)
 
 
+def is_unseen(calibration: str | int, data: FitData) -> bool:
+    """Return whether the network was not trained on the samples of a calibration."""
+    return calibration != "training" and not (calibration == "held_out" and data.may_be_seen)
+
+
 def p_values(detector: Any, scores: FloatArray) -> FloatArray:
     """Return conformal p-values of anomaly scores."""
     if detector._reference is None:
         raise ValueError(
             "p-values compare with normal samples that the network was not trained on, but the "
-            "threshold came from the training samples, whose scores are too low; set calibration "
+            "threshold came from training samples, whose scores are too low (held-out samples too, "
+            "if an earlier fit may have trained on them); set calibration "
             "to 'held_out' (with validation_split or X_val) or to a number of folds, or pass other "
             "normal samples to recalibrate."
         )
@@ -161,7 +171,7 @@ def calibration_errors(
         return training
     if calibration == "held_out":
         return errors_of(detector, data.validation)
-    return _out_of_fold_errors(detector, data.samples, int(calibration)), data.samples.sample_weight
+    return _out_of_fold_errors(detector, data, int(calibration)), data.samples.sample_weight
 
 
 def chosen_calibration(detector: Any, rule: Any, data: FitData, mode: str) -> str | int:
@@ -192,10 +202,11 @@ def chosen_calibration(detector: Any, rule: Any, data: FitData, mode: str) -> st
         cross_fits = mode != "partial" and _cross_fits(detector, rule, data)
         chosen = _AUTO_FOLDS if cross_fits else "training"
     _check_samples(chosen, data, mode)
-    if is_conformal and chosen == "training":
+    if is_conformal and not is_unseen(chosen, data):
         raise ValueError(
             "threshold='conformal' needs errors of samples that the network was not trained on, "
-            "but calibration='training'; set calibration='auto', 'held_out' or a number of folds."
+            f"but calibration={chosen!r}{' after an earlier fit' if data.network else ''}; set "
+            "calibration='auto', 'held_out' or a number of folds, and pass X_val to go on training."
         )
     if is_conformal and mode != "partial":
         _check_enough(rule, data.validation if chosen == "held_out" else data.samples)
@@ -214,7 +225,9 @@ def _check_enough(rule: Any, samples: Any) -> None:
     """Raise an error before training if a conformal threshold needs more samples."""
     if isinstance(samples, Samples):
         weight = samples.sample_weight
-        rule.check_enough(len(samples.inputs) if weight is None else int(weight.sum() + 1e-6))
+        rule.check_enough(
+            len(samples.inputs) if weight is None else int(effective_counts(weight).sum() + 1e-6)
+        )
 
 
 def _check_rule(rule: Any) -> None:
@@ -232,14 +245,22 @@ def warn_of_change(detector: Any, data: FitData, mode: str) -> None:
     """Warn before training goes on with samples most of which look abnormal to the detector."""
     if mode != "partial" or data.network is None:
         return
-    reference, (scores, _) = detector.calibration_errors_, errors_of(detector, data.samples)
-    level = max(_ABNORMAL, 1 / (1 + len(reference)))
-    p_values = conformal_p_values(scores, reference, np.ones(len(reference)))
-    if len(reference) >= _ENOUGH and np.median(p_values) <= level:
+    reference = detector.calibration_errors_
+    scores, weight = errors_of(detector, data.samples)
+    counts = np.ones(len(scores)) if weight is None else effective_counts(np.asarray(weight, float))
+    median = weighted_quantile(np.asarray(scores, np.float64), counts, 0.5)
+    # The score of few training samples is that of others even less.
+    is_seen = detector._reference is None
+    if len(reference) < (10 * detector.n_features_in_ if is_seen else _ENOUGH):
+        is_changed = median > _MANY_TIMES * reference.max()
+    else:
+        p_value = conformal_p_values(np.array([median]), reference, np.ones(len(reference)))
+        is_changed = p_value[0] <= max(_ABNORMAL, 1 / (1 + len(reference)))
+    if is_changed:
         warn(
             f"Most of the samples to continue with look abnormal: their median anomaly score is "
-            f"{np.median(scores):.3g}, and at most {level:.0%} of the samples that gave the "
-            "threshold score so high. Training on them moves the threshold, so that such samples "
+            f"{median:.3g}, but the samples that gave the threshold have scores up to "
+            f"{reference.max():.3g}. Training on them moves the threshold, so that such samples "
             "are not flagged any more; leave them out if they are not normal.",
             DriftWarning,
         )
@@ -288,26 +309,38 @@ def _check_samples(calibration: str | int, data: FitData, mode: str) -> None:
         )
 
 
-def _out_of_fold_errors(detector: Any, samples: Samples, n_folds: int) -> FloatArray:
+def _out_of_fold_errors(detector: Any, data: FitData, n_folds: int) -> FloatArray:
     """Score every sample with a network trained on the other folds."""
+    samples = data.samples
     errors = np.empty(len(samples.inputs))
     folds = KFold(n_folds, shuffle=True, random_state=detector._seed)
     for others, fold in folds.split(samples.inputs):
-        twin = _twin(detector)
+        twin = _twin(detector, continues=data.network is not None)
         training, validation = held_out(twin, samples.take(others))
-        data = FitData(training, validation, detector.noise, None)
-        BaseAutoencoder._train(twin, data, "new", lambda _: None)
+        twin.callbacks = _steering(detector.callbacks_, validation)
+        of_fold = FitData(training, validation, detector.noise, None)
+        BaseAutoencoder._train(twin, of_fold, "new", lambda _: None)
         twin.score_ = learn_score(twin, training)
         errors[fold] = anomaly_scores(twin, samples.inputs[fold])
     return errors
 
 
-def _twin(detector: Any) -> Any:
+def _twin(detector: Any, *, continues: bool) -> Any:
     """Return a copy to train on a fold: in the same units, and for as many epochs."""
     twin = object.__new__(type(detector))
-    # Checkpoints and logs are of the detector, not of its folds.
     own = {name: value for name, value in vars(detector).items() if "callbacks" not in name}
     can_stop = detector.callbacks is not None or "_skl_callbacks" in vars(detector)
-    epochs = detector.n_iter_ if can_stop else detector.epochs
-    twin.__dict__ = {**own, "callbacks": None, "verbose": 0, "epochs": epochs}
+    epochs = detector.n_iter_ if can_stop or continues else detector.epochs
+    twin.__dict__ = {**own, "verbose": 0, "epochs": epochs}
     return twin
+
+
+def _steering(callbacks: list[Any], validation: Any) -> list[Any]:
+    """Return copies of Keras's callbacks that set the learning rate; others are of the detector."""
+    kinds = (keras.callbacks.LearningRateScheduler, keras.callbacks.ReduceLROnPlateau)
+    return [
+        copied("callbacks", each)
+        for each in callbacks
+        if type(each) in kinds
+        and (validation is not None or not getattr(each, "monitor", "").startswith("val_"))
+    ]

@@ -22,6 +22,7 @@ from skae.estimators._calibration import (
     calibration_errors,
     chosen_calibration,
     errors_of,
+    is_unseen,
     p_values,
     recalibrate,
     threshold_rule,
@@ -32,7 +33,7 @@ from skae.estimators._docs import documented
 from skae.estimators._explanations import error_frame, explanation, part_frame
 from skae.estimators._samples import FitData, refuse_batches
 from skae.estimators._scores import anomaly_scores, learn_score
-from skae.estimators._snapshots import of_one_fit
+from skae.estimators._snapshots import changing_one_fit, of_one_fit
 
 
 @documented
@@ -273,9 +274,9 @@ class ReconstructionOutlierDetector(OutlierMixin, BaseAutoencoder):
             To select `k` of `n` samples, it needs about ``n / (k * fdr)`` reference samples.
         """
         check_number("fdr", fdr, Interval(Real, 0, 1, closed="neither"))
-        probabilities = self.p_values(X)
-        return false_discovery_control(probabilities) <= fdr
+        return false_discovery_control(self.p_values(X)) <= fdr
 
+    @changing_one_fit
     def recalibrate(
         self, X: Any, y: Any = None, *, beta: float = 1.0, max_fpr: float | None = None
     ) -> ReconstructionOutlierDetector:
@@ -394,6 +395,6 @@ class ReconstructionOutlierDetector(OutlierMixin, BaseAutoencoder):
         super()._train(data, mode, bridge)
         self.score_ = learn_score(self, data.samples)
         self.training_errors_, _ = training = errors_of(self, data.samples)
-        errors, weights = calibration_errors(self, data, calibration, training)
-        calibrate(self, rule, errors, weights, is_unseen=calibration != "training")
-        warn_of_number(self.threshold, errors)
+        found = calibration_errors(self, data, calibration, training)
+        calibrate(self, rule, *found, is_unseen=is_unseen(calibration, data))
+        warn_of_number(self.threshold, found[0])

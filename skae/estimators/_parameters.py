@@ -20,7 +20,7 @@ from sklearn.base import BaseEstimator
 
 from skae._by_value import Pickler
 
-_PLAIN = (type(None), str, bytes, Number, np.ndarray, np.generic, np.dtype, BaseEstimator)
+_PLAIN = (type(None), str, bytes, Number, np.ndarray, np.generic, np.dtype)
 _KERAS = (keras.losses.Loss, keras.metrics.Metric, keras.optimizers.Optimizer)
 
 
@@ -70,6 +70,9 @@ def by_value(name: str, value: Any, known: dict[int, ByValue]) -> Any:
         return {key: by_value(name, part, known) for key, part in value.items()}
     if isinstance(value, keras.callbacks.Callback):
         value = without_model(value)
+    elif isinstance(value, BaseEstimator):
+        if _importable(type(value)):
+            return value
     elif isinstance(value, _PLAIN) or (callable(value) and _importable(value)):
         return value
     return known.setdefault(id(value), ByValue(name, value))
@@ -118,6 +121,8 @@ def same(before: Any, now: Any) -> bool:
         return before.keys() == now.keys() and all(same(before[k], now[k]) for k in before)
     if isinstance(before, (list, tuple)) and type(before) is type(now):
         return len(before) == len(now) and all(map(same, before, now))
+    if isinstance(before, np.ndarray) and isinstance(now, np.ndarray):
+        return np.array_equal(before, now)
     if isinstance(before, (str, Number)) and isinstance(now, (str, Number)):
         return bool(before == now)
     return before is now

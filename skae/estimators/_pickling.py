@@ -28,7 +28,7 @@ def pickled_state(state: dict[str, Any], parameters: Iterable[str]) -> dict[str,
     known: dict[int, ByValue] = {}
     state = {**state, "callbacks": unused_callbacks(state)}
     state.pop("_callbacks_before", None)
-    names = [name for name in parameters if name in state]
+    names = [name for name in (*parameters, "score_") if name in state]
     state |= {name: by_value(name, state[name], known) for name in names}
     if "_error" in state:
         error = state["_error"]

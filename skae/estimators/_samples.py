@@ -168,12 +168,20 @@ class FitData:
         Added to the inputs during training.
     network : DeferredNetwork or None
         The network to train on; None for a new one.
+    is_given : bool, default=False
+        Whether the user gave the validation samples.
     """
 
     samples: Any
     validation: Any
     noise: Any
     network: DeferredNetwork | None
+    is_given: bool = False
+
+    @property
+    def may_be_seen(self) -> bool:
+        """Whether an earlier fit may have trained on what is held out now."""
+        return self.network is not None and not self.is_given
 
 
 def refuse_batches(X: Any, advice: str = "") -> None:

@@ -27,6 +27,25 @@ def of_one_fit(method: Callable[P, T]) -> Callable[P, T]:
     return called  # type: ignore[return-value]
 
 
+def changing_one_fit(method: Callable[P, T]) -> Callable[P, T]:
+    """Decorate a method that sets attributes: on a copy, which is put in place in one step."""
+
+    @functools.wraps(method)
+    def called(self: Any, *args: Any, **kwargs: Any) -> Any:
+        before = vars(self)
+        copied = _snapshot(self)
+        method(copied, *args, **kwargs)
+        if vars(self).get("_deferred") is not before.get("_deferred"):
+            raise RuntimeError(
+                f"Another thread fitted the estimator while {method.__name__} ran; call it again."
+            )
+        changed = {k: v for k, v in vars(copied).items() if before.get(k, copied) is not v}
+        self.__dict__ = {**vars(self), **changed}
+        return self
+
+    return called  # type: ignore[return-value]
+
+
 @contextmanager
 def fitting(estimator: T, X: Any, y: Any, epochs: int | None) -> Iterator[tuple[T, Any]]:
     """Yield a copy to fit, and a function that makes an `EpochBridge`.

@@ -72,7 +72,7 @@ class PyODDetector(BaseDetector):
         self.detector_ = clone(self.detector).fit(X)
         scores = self.decision_scores_ = self.decision_function(X)
         self._mu, self._sigma = scores.mean(), scores.std()
-        if isinstance(self.contamination, (int, float)):
+        if not hasattr(self.contamination, "fit"):
             self.threshold_ = np.percentile(scores, 100 * (1 - self.contamination))
             self.labels_ = (scores > self.threshold_).astype(int)
         else:

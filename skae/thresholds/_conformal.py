@@ -8,7 +8,7 @@ from typing import ClassVar
 import numpy as np
 from scipy.stats import binom
 
-from skae._statistics import FloatVector
+from skae._statistics import FloatVector, effective_counts
 
 from ._base import BaseThreshold
 from ._peaks import PROBABILITY
@@ -40,6 +40,7 @@ class ConformalThreshold(BaseThreshold):
     It needs at least ``log(1 - confidence) / log(1 - false_alarm_rate)`` errors, 45 with the
     defaults. Errors from cross-fitting come from other networks than the one that is used, so
     that the confidence is approximate there; it is exact for held-out samples without weights.
+    Weights count by their effective sample size, ``sum(w) ** 2 / sum(w ** 2)``.
 
     References
     ----------
@@ -65,6 +66,7 @@ class ConformalThreshold(BaseThreshold):
         self.confidence = confidence
 
     def _threshold(self, errors: FloatVector, counts: FloatVector) -> float:
+        counts = effective_counts(counts)
         n_samples = math.floor(counts.sum() * (1 + 1e-12))  # a sum of fractions may be 0.99999
         self.check_enough(n_samples)
         n_above = max(binom.ppf(1 - self.confidence, n_samples, self.false_alarm_rate) - 1, 0)

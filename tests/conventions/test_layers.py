@@ -36,7 +36,7 @@ ALLOWED = {
     "_explanations": set(),
     "_forks": set(),
     "_hooks": set(),
-    "_trusted": {"estimators", "scores", "thresholds"},
+    "_trusted": {"estimators", "monitoring", "scores", "thresholds"},
     "_private": set(),
     "_seeds": set(),
     "_store": set(),

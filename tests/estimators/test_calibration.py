@@ -48,6 +48,31 @@ def test_folds_train_for_as_many_epochs_as_the_detector(score, rows):
     np.testing.assert_allclose(stopped.threshold_, short.threshold_, rtol=1e-5)
 
 
+def test_folds_of_a_warm_start_train_for_all_its_epochs(rows):
+    warm = folded(epochs=50, warm_start=True, anomaly_score="error").fit(rows)
+    continued = warm.set_params(epochs=50).fit(rows)
+    whole = folded(epochs=100, anomaly_score="error").fit(rows)
+    np.testing.assert_allclose(continued.threshold_, whole.threshold_, rtol=0.5)
+    errors = continued.calibration_errors_.mean() / continued.training_errors_.mean()
+    assert errors < 5
+
+
+@pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")
+def test_folds_train_with_the_learning_rate_that_callbacks_set(rows):
+    params = {"epochs": 5, "anomaly_score": "error"}
+    schedule = keras.callbacks.LearningRateScheduler(lambda epoch: 0.03)
+    scheduled = folded(callbacks=[schedule], **params).fit(rows)
+    plain = folded(optimizer__learning_rate=0.03, **params).fit(rows)
+    np.testing.assert_allclose(scheduled.threshold_, plain.threshold_, rtol=1e-4)
+
+
+def test_sizes_may_be_numpys(rows):
+    sizes = {"batch_size": np.int64(16), "hidden_layer_sizes": np.array([8, 4])}
+    fitted = folded(epochs=1, calibration="training", **sizes)
+    fitted.fit(rows).partial_fit(rows)
+    assert fitted.n_iter_ == 2
+
+
 def test_callbacks_given_as_a_class_with_arguments_do_not_reach_the_folds(rows):
     callbacks = {"callbacks": keras.callbacks.EarlyStopping, "callbacks__monitor": "loss"}
     assert folded(epochs=2, **callbacks).fit(rows).n_iter_ == 2

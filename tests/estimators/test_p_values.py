@@ -7,6 +7,7 @@ import pytest
 from numpy.testing import assert_array_equal
 
 from skae import ReconstructionOutlierDetector
+from skae.scores import BaseScore
 from skae.thresholds import ConformalThreshold
 
 
@@ -49,8 +50,63 @@ def test_weights_are_those_of_the_reference_samples(normal):
     weight = np.where(np.arange(300) < 150, 1.0, 3.0)
     fitted = detector(calibration=3).fit(normal, sample_weight=weight)
     reference, scores = fitted.calibration_errors_, -fitted.score_samples(normal)
-    expected = [(1 + weight[reference >= score].sum()) / 601 for score in scores]
-    np.testing.assert_allclose(fitted.p_values(normal), expected, rtol=1e-12)
+    effective = weight.sum() ** 2 / (weight**2).sum()
+    counts = weight * effective / weight.sum()
+    expected = [(1 + counts[reference >= score].sum()) / (1 + effective) for score in scores]
+    np.testing.assert_allclose(fitted.p_values(normal), expected, rtol=1e-9)
+
+
+@pytest.mark.parametrize("weight", [0.01, 100.0])
+def test_equal_weights_change_no_p_value_and_no_conformal_threshold(weight, normal):
+    given = {"threshold": "conformal", "validation_split": 0.5, "anomaly_score": "error"}
+    plain = detector(**given).fit(normal)
+    weighted = detector(**given).fit(normal, sample_weight=np.full(300, weight))
+    np.testing.assert_allclose(weighted.p_values(normal), plain.p_values(normal), atol=0.01)
+    np.testing.assert_allclose(weighted.threshold_, plain.threshold_, rtol=1e-3)
+
+
+def test_held_out_samples_that_an_earlier_fit_may_have_seen_give_no_p_values(normal):
+    fitted = detector(calibration="held_out", validation_split=0.3, warm_start=True).fit(normal)
+    fitted.p_values(normal)
+    with pytest.raises(ValueError, match="earlier fit"):
+        fitted.fit(normal).p_values(normal)
+    fitted.fit(normal[:200], X_val=normal[200:]).p_values(normal)
+    with pytest.raises(ValueError, match="after an earlier fit"):
+        fitted.set_params(threshold="conformal").fit(normal)
+
+
+class Mine(BaseScore):
+    """A score of a user's module."""
+
+    def fit(self, X, residuals, sample_weight=None):
+        return self
+
+    def score_samples(self, X, residuals):
+        return abs(residuals).sum(axis=1)
+
+    def feature_scores(self, X, residuals):
+        return abs(residuals)
+
+
+def test_a_score_that_cannot_be_imported_is_pickled_by_value(normal, monkeypatch):
+    monkeypatch.setattr(Mine, "__module__", "__main__")
+    fitted = detector(anomaly_score=Mine(), calibration="training").fit(normal)
+    again = pickle.loads(pickle.dumps(fitted))
+    assert_array_equal(again.predict(normal), fitted.predict(normal))
+
+
+def test_a_fit_in_another_thread_ends_recalibrate(normal):
+    fitted = detector().fit(normal)
+    score = type(fitted).score_samples
+
+    class Slow(type(fitted)):
+        def score_samples(self, X):
+            fitted.fit(normal + 1)
+            return score(self, X)
+
+    fitted.__class__ = Slow
+    with pytest.raises(RuntimeError, match="Another thread"):
+        fitted.recalibrate(normal)
 
 
 def test_selected_samples_are_the_planted_outliers(normal):
